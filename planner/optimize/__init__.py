@@ -1,0 +1,1 @@
+"""The mathematical program: problem tables, variables, constraints, solution method, explanation."""

@@ -1,0 +1,276 @@
+"""The question as integers: what the mathematical program sees, and nothing else.
+
+No YAML, graph, physics or names of files reach this room. A `Problem` is a set of small immutable
+tables; a row of a table is one thing of the question (a workload's demand from one origin, a kind of
+server that may stand in a class of racks, a pool that may exist at a site ...). Columns are NumPy
+integer arrays; fields that end in an entity's name hold row numbers of that entity's table.
+
+Units: money in micro-USD per hour, power and heat in watts, traffic in units of its workload (a
+workload's demand is cut into equal units), load in `LOAD_SCALE`ths of one replica. Integers make the
+optimum a number that can be compared exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+
+LOAD_SCALE = 100_000
+"""Load of one fully used replica. A unit of traffic that keeps a replica 2 % busy has load 2,000."""
+
+UNLIMITED = 2**52
+"""An upper bound that never binds; below 2**53, so that every solver holds it exactly."""
+
+
+def integers(values: object) -> Integers:
+    """Return `values` as a one-dimensional int64 array."""
+    return np.asarray(values, dtype=np.int64).reshape(-1)
+
+
+@dataclass(frozen=True)
+class Demands:
+    """Traffic of one workload from one origin that must be served: rows i.
+
+    units: traffic to serve, in the workload's units.
+    unserved_cost: micro-USD/h for each unit left unserved; -1 where everything must be served.
+    """
+
+    names: tuple[str, ...]
+    workload: Integers
+    units: Integers
+    unserved_cost: Integers
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Places a request can be sent to: rows s. open_cost: micro-USD/h if any server stands there."""
+
+    names: tuple[str, ...]
+    open_cost: Integers
+
+
+@dataclass(frozen=True)
+class RackClasses:
+    """Racks that are alike in every respect (limits, feeds, loops, fabric domain): rows k.
+
+    count: how many racks the class has.
+    """
+
+    names: tuple[str, ...]
+    count: Integers
+
+
+@dataclass(frozen=True)
+class RackMixes:
+    """What one rack of a class can hold at most: rows m.
+
+    A mix is a maximal set of servers that keeps all limits of a single rack (height, weight, power,
+    air, liquid, ports). Whatever is a part of a mix is allowed as well, since those limits only add
+    up. Every rack takes at most one mix; `sum of mixes of a class <= count of the class` and
+    `servers[j] <= sum over mixes of (servers of j in the mix) x (racks with the mix)`.
+    The triples (`row`, `candidate`, `servers`) are the nonzeros of the matrix mixes x candidates.
+    cost: micro-USD/h of turning one rack into this kind (retrofit to liquid).
+    """
+
+    rack_class: Integers
+    cost: Integers
+    row: Integers
+    candidate: Integers
+    servers: Integers
+
+
+@dataclass(frozen=True)
+class HostGroups:
+    """Servers that are interchangeable as hosts: same fabric domain, server type and power cap: rows h.
+
+    accelerators: accelerators per server, all in one scale-up domain.
+    """
+
+    names: tuple[str, ...]
+    site: Integers
+    accelerators: Integers
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Servers that may be powered: rows j; the variable `servers[j]` counts them.
+
+    host_group: the group the server belongs to. rack_class: where it stands, -1 for a rented server.
+    maximum: most that can exist (existing servers, rentable instances, or what racks hold).
+    cost: micro-USD/h of each, independent of its load (depreciation or rent, idle electricity, ...).
+    """
+
+    names: tuple[str, ...]
+    host_group: Integers
+    rack_class: Integers
+    maximum: Integers
+    cost: Integers
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Equal replicas at one site: rows q. Its replicas stand on one or several host groups."""
+
+    names: tuple[str, ...]
+    site: Integers
+    maximum: Integers
+    minimum: Integers
+
+
+@dataclass(frozen=True)
+class Hostings:
+    """A pool on a host group: rows p; the variable `replicas[p]` counts its replicas there.
+
+    accelerators: accelerators of one replica, if it stays inside one server (0 otherwise).
+    whole_servers: servers that one replica takes whole, if it needs more than one (0 otherwise).
+    Sizes inside one server divide each other (1, 2, 4, 8 ...), so that counting per level is exact.
+    """
+
+    pool: Integers
+    host_group: Integers
+    accelerators: Integers
+    whole_servers: Integers
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Traffic of a demand sent to a site: rows f; the variable `flow[f]` counts units.
+
+    lane: the (workload, site, latency budget) lane that the traffic joins.
+    cost: micro-USD/h for each unit (network egress).
+    """
+
+    demand: Integers
+    lane: Integers
+    cost: Integers
+
+
+@dataclass(frozen=True)
+class Assignments:
+    """Traffic of a lane served by a path of pools: rows a; the variable `assign[a]` counts units.
+
+    A path is one pool (aggregated serving) or a prefill pool and a decode pool. Its loads are the
+    triples (`load_row`, `load_pool`, `load`): `load` `LOAD_SCALE`ths of a replica of the pool for
+    each unit, headroom included. cost: micro-USD/h for each unit (electricity above idle).
+    """
+
+    lane: Integers
+    cost: Integers
+    load_row: Integers
+    load_pool: Integers
+    load: Integers
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Nonzeros of rows over one kind of variable: `amount[n]` of variable `column[n]` in `row[n]`."""
+
+    row: Integers
+    column: Integers
+    amount: Integers
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Rows of one family of limits: what is used must not exceed `limit`.
+
+    names: row names that a person can read (`power/feed/fra1-A`). unit: of used and limit.
+    source: the field of the scenario or topology that states the limit.
+    entries: use by variable kind: "servers", "mixes", "replicas", "flow", "assign", "unserved", "open".
+    """
+
+    family: str
+    names: tuple[str, ...]
+    limit: Integers
+    unit: str
+    source: tuple[str, ...]
+    entries: Mapping[str, Entries]
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Losses to survive: rows e. After each one the kept share of demand is served by what is left.
+
+    names: `survive/feed/fra1-A`. kept_units: matrix (failures x demands) of units still to be served.
+    lost_candidate_row / lost_candidate: pairs (failure, candidate) whose servers are all lost.
+    lost_one_of: host group that loses one server (-1: none), for the loss of a single server.
+    lost_rack_of: rack class that loses one rack, the fullest one (-1: none).
+    """
+
+    names: tuple[str, ...]
+    kept_units: NDArray[np.int64]
+    lost_candidate_row: Integers
+    lost_candidate: Integers
+    lost_one_of: Integers
+    lost_rack_of: Integers
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The whole question as tables. See the module's docstring for units."""
+
+    workloads: tuple[str, ...]
+    demands: Demands
+    sites: Sites
+    rack_classes: RackClasses
+    mixes: RackMixes
+    host_groups: HostGroups
+    candidates: Candidates
+    pools: Pools
+    hostings: Hostings
+    lane_workload: Integers
+    lane_site: Integers
+    flows: Flows
+    assignments: Assignments
+    ledgers: tuple[Ledger, ...] = ()
+    failures: Failures | None = None
+    objective_name: str = "cost"
+
+    def __post_init__(self) -> None:
+        """Check that every row number points into its table.
+
+        Raises:
+            ValueError: a table refers to a row that does not exist, or lengths differ.
+        """
+        checks = (
+            ("demands.workload", self.demands.workload, len(self.workloads)),
+            ("mixes.rack_class", self.mixes.rack_class, len(self.rack_classes.names)),
+            ("mixes.candidate", self.mixes.candidate, len(self.candidates.names)),
+            ("mixes.row", self.mixes.row, len(self.mixes.rack_class)),
+            ("host_groups.site", self.host_groups.site, len(self.sites.names)),
+            ("candidates.host_group", self.candidates.host_group, len(self.host_groups.names)),
+            ("pools.site", self.pools.site, len(self.sites.names)),
+            ("hostings.pool", self.hostings.pool, len(self.pools.names)),
+            ("hostings.host_group", self.hostings.host_group, len(self.host_groups.names)),
+            ("lane_workload", self.lane_workload, len(self.workloads)),
+            ("lane_site", self.lane_site, len(self.sites.names)),
+            ("flows.demand", self.flows.demand, len(self.demands.names)),
+            ("flows.lane", self.flows.lane, len(self.lane_site)),
+            ("assignments.lane", self.assignments.lane, len(self.lane_site)),
+            ("assignments.load_row", self.assignments.load_row, len(self.assignments.lane)),
+            ("assignments.load_pool", self.assignments.load_pool, len(self.pools.names)),
+        )
+        for name, rows, length in checks:
+            if rows.size and (rows.min() < 0 or rows.max() >= length):
+                raise ValueError(f"{name} points outside its table of {length} rows")
+
+    def variable_count(self, kind: str) -> int:
+        """Return how many variables of `kind` the program has (see `Ledger.entries`)."""
+        return {
+            "servers": len(self.candidates.names),
+            "mixes": len(self.mixes.rack_class),
+            "replicas": len(self.hostings.pool),
+            "flow": len(self.flows.demand),
+            "assign": len(self.assignments.lane),
+            "unserved": len(self.demands.names),
+            "open": len(self.sites.names),
+        }[kind]
+
+
+VARIABLE_KINDS = ("servers", "mixes", "replicas", "flow", "assign", "unserved", "open")
+"""Kinds of variables, in the order of the program's columns."""
