@@ -1,0 +1,185 @@
+"""The program as arrays: named integer columns, named rows, integer coefficients.
+
+Every constraint family adds rows here; every solver reads from here. A row keeps its name, family,
+unit and the field of the question that states it, so that duals, conflicts and ledgers come back in
+the user's words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from planner.optimize.problem import Integers, integers
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RowInfo:
+    """What a row means to a person.
+
+    family: constraint family (`power`, `demand` ...). unit: of its limit. source: the field of the
+    scenario or topology that states the limit, empty for rows of logic that nobody can loosen.
+    """
+
+    name: str
+    family: str
+    unit: str = ""
+    source: str = ""
+
+    @property
+    def is_promise(self) -> bool:
+        """True for rows that a person stated and could loosen."""
+        return bool(self.source)
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """The finished program: minimize cost @ x, row_lower <= matrix @ x <= row_upper, x integer.
+
+    cost: (columns,) micro-USD/h. matrix: CSR (rows x columns). integer: (columns,) whether the
+    linear relaxation of a stage may leave the column continuous never changes this flag; it is True
+    for every column of the real program.
+    """
+
+    cost: Floats
+    column_lower: Floats
+    column_upper: Floats
+    matrix: scipy.sparse.csr_matrix
+    row_lower: Floats
+    row_upper: Floats
+    rows: tuple[RowInfo, ...]
+    column_kind: tuple[tuple[str, int, int], ...]
+    """Blocks of columns: (kind, first column, count)."""
+
+    def block(self, kind: str) -> slice:
+        """Return the columns of one kind of variable.
+
+        Raises:
+            KeyError: no such kind.
+        """
+        for name, first, count in self.column_kind:
+            if name == kind:
+                return slice(first, first + count)
+        raise KeyError(kind)
+
+    def violation(self, values: Floats) -> float:
+        """Return the largest amount by which `values` breaks a row or a bound."""
+        activity = self.matrix @ values
+        parts = (
+            self.row_lower - activity,
+            activity - self.row_upper,
+            self.column_lower - values,
+            values - self.column_upper,
+        )
+        return float(max((part.max() for part in parts if part.size), default=0.0))
+
+
+class Program:
+    """Collects columns and rows; `finish()` returns the immutable arrays."""
+
+    def __init__(self) -> None:
+        self._cost: list[Floats] = []
+        self._lower: list[Floats] = []
+        self._upper: list[Floats] = []
+        self._blocks: list[tuple[str, int, int]] = []
+        self._columns = 0
+        self._rows: list[RowInfo] = []
+        self._row_lower: list[Floats] = []
+        self._row_upper: list[Floats] = []
+        self._entries: list[tuple[Integers, Integers, Integers]] = []
+
+    def add_columns(
+        self, kind: str, upper: object, cost: object | None = None, lower: object | None = None
+    ) -> Integers:
+        """Add one block of integer columns and return their column numbers.
+
+        Args:
+            kind: name of the block, unique.
+            upper: (n,) upper bounds.
+            cost: (n,) micro-USD/h each, 0 when omitted.
+            lower: (n,) lower bounds, 0 when omitted.
+        """
+        high = np.asarray(upper, dtype=np.float64).reshape(-1)
+        count = len(high)
+        zero = np.zeros(count)
+        self._upper.append(high)
+        self._cost.append(zero if cost is None else np.asarray(cost, dtype=np.float64))
+        self._lower.append(zero if lower is None else np.asarray(lower, dtype=np.float64))
+        self._blocks.append((kind, self._columns, count))
+        columns = np.arange(self._columns, self._columns + count, dtype=np.int64)
+        self._columns += count
+        return columns
+
+    def add_rows(
+        self,
+        rows: Iterable[RowInfo],
+        entries: Sequence[tuple[object, object, object]],
+        *,
+        lower: object | None = None,
+        upper: object | None = None,
+    ) -> Integers:
+        """Add rows and return their row numbers.
+
+        Args:
+            rows: what each row means; names are unique in the program.
+            entries: parts (row number within this call, column, coefficient), arrays of equal length
+                or with a scalar coefficient.
+            lower: (rows,) or scalar lower bounds, none when omitted.
+            upper: (rows,) or scalar upper bounds, none when omitted.
+        """
+        infos = list(rows)
+        first = len(self._rows)
+        self._rows.extend(infos)
+        self._row_lower.append(_bounds(lower, len(infos), -np.inf))
+        self._row_upper.append(_bounds(upper, len(infos), np.inf))
+        for row, column, coefficient in entries:
+            row_numbers = integers(row) + first
+            columns = integers(column)
+            values = np.broadcast_to(np.asarray(coefficient, dtype=np.int64), columns.shape)
+            if len(row_numbers):
+                self._entries.append((row_numbers, columns, values))
+        return np.arange(first, first + len(infos), dtype=np.int64)
+
+    def finish(self) -> Arrays:
+        """Return the program as arrays; entries for the same row and column are summed.
+
+        Raises:
+            ValueError: two rows share a name.
+        """
+        names = [row.name for row in self._rows]
+        if len(set(names)) != len(names):
+            seen: set[str] = set()
+            twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+            raise ValueError(f"two rows are named {twice!r}")
+        if self._entries:
+            row, column, value = (np.concatenate(part) for part in zip(*self._entries, strict=True))
+        else:
+            row = column = value = integers([])
+        shape = (len(self._rows), self._columns)
+        matrix = scipy.sparse.csr_matrix((value.astype(np.float64), (row, column)), shape=shape)
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()
+        return Arrays(
+            cost=_joined(self._cost),
+            column_lower=_joined(self._lower),
+            column_upper=_joined(self._upper),
+            matrix=matrix,
+            row_lower=_joined(self._row_lower),
+            row_upper=_joined(self._row_upper),
+            rows=tuple(self._rows),
+            column_kind=tuple(self._blocks),
+        )
+
+
+def _bounds(value: object | None, count: int, default: float) -> Floats:
+    return np.broadcast_to(np.asarray(default if value is None else value, dtype=np.float64), (count,)).copy()
+
+
+def _joined(parts: list[Floats]) -> Floats:
+    return np.concatenate(parts) if parts else np.zeros(0)
