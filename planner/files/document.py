@@ -74,9 +74,7 @@ class Document:
             node = child
         return words.lstrip(".")
 
-    def fault(
-        self, loc: Sequence[str | int], found: str, allowed: str, advice: str = ""
-    ) -> InputFault:
+    def fault(self, loc: Sequence[str | int], found: str, allowed: str, advice: str = "") -> InputFault:
         """Return the fault of the field at `loc`, with its line."""
         return InputFault(self.name, self.line(loc), self.field_name(loc), found, allowed, advice)
 
@@ -121,9 +119,7 @@ def read_document(path: str | Path) -> Document:
         fault = InputFault(name, None, "", f"bytes that are not UTF-8 ({error.reason})", "UTF-8")
         raise InputFaults([fault]) from None
     except OSError as error:
-        fault = InputFault(
-            name, None, "", error.strerror or str(error), "a readable YAML or JSON file"
-        )
+        fault = InputFault(name, None, "", error.strerror or str(error), "a readable YAML or JSON file")
         raise InputFaults([fault]) from None
     return parse_document(text, name=name, path=path)
 

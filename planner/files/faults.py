@@ -55,9 +55,7 @@ class FieldProblem(ValueError):  # noqa: N818 - it becomes a fault, not a crash
     `at` is the path of the field relative to the model or field that is being validated.
     """
 
-    def __init__(
-        self, found: str, allowed: str, advice: str = "", at: Sequence[str | int] = ()
-    ) -> None:
+    def __init__(self, found: str, allowed: str, advice: str = "", at: Sequence[str | int] = ()) -> None:
         self.found = found
         self.allowed = allowed
         self.advice = advice

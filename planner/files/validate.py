@@ -20,9 +20,7 @@ class FileModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def validate(
-    model_class: type[M], document: Document, context: Mapping[str, Any] | None = None
-) -> M:
+def validate(model_class: type[M], document: Document, context: Mapping[str, Any] | None = None) -> M:
     """Return the document as a `model_class`.
 
     Raises:

@@ -232,9 +232,7 @@ def _check_quantiles(quantiles: dict[str, float]) -> None:
         raise ValueError(f"quantile {ordered[0][0]} must be above 0 tokens")
     for (low, low_tokens), (high, high_tokens) in pairwise(ordered):
         if low_tokens > high_tokens:
-            raise ValueError(
-                f"{low} ({low_tokens:g}) is above {high} ({high_tokens:g}); quantiles must rise"
-            )
+            raise ValueError(f"{low} ({low_tokens:g}) is above {high} ({high_tokens:g}); quantiles must rise")
 
 
 def _integrate(z: FloatArray, log_tokens: FloatArray) -> tuple[float, float]:
@@ -303,8 +301,7 @@ def _lognormal_table(mean: float | None, p50: float | None, p99: float | None) -
     elif p50 is not None:
         if mean < p50:
             raise ValueError(
-                f"mean ({mean:g}) below p50 ({p50:g}) is not a lognormal; give p99 too, "
-                "or quantiles"
+                f"mean ({mean:g}) below p50 ({p50:g}) is not a lognormal; give p99 too, or quantiles"
             )
         spread = float(np.sqrt(2 * np.log(mean / p50)))
     else:

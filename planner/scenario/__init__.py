@@ -1,0 +1,35 @@
+"""What the user asks: the scenario, its loading, its errors, its changes.
+
+`load_scenario` reads a file and answers with a `Scenario` or with everything that is wrong.
+"""
+
+from planner.scenario.distributions import TokenDistribution
+from planner.scenario.economics import HOURS_PER_YEAR, Economics
+from planner.scenario.fleet import Fleet, Rent
+from planner.scenario.overrides import apply_overrides
+from planner.scenario.promises import Limits, Objective, Reliability
+from planner.scenario.scenario import Scenario
+from planner.scenario.schema import scenario_json_schema
+from planner.scenario.solving import Performance, Solver
+from planner.scenario.trace import read_trace
+from planner.scenario.workload import ANYWHERE, Slo, Workload
+
+__all__ = [
+    "ANYWHERE",
+    "HOURS_PER_YEAR",
+    "Economics",
+    "Fleet",
+    "Limits",
+    "Objective",
+    "Performance",
+    "Reliability",
+    "Rent",
+    "Scenario",
+    "Slo",
+    "Solver",
+    "TokenDistribution",
+    "Workload",
+    "apply_overrides",
+    "read_trace",
+    "scenario_json_schema",
+]

@@ -1,0 +1,88 @@
+"""What must hold besides latency: limits, reliability; and what to optimize."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from planner.files import FieldProblem, FileModel
+
+Loss = Literal["server", "scale_up_domain", "rack", "feed", "cooling_loop", "site"]
+Cheaper = Literal["cost", "power", "carbon", "servers"]
+Better = Literal["served", "tokens_per_s_per_mw"]
+
+
+def _as_list(value: object) -> object:
+    """Let a single name stand for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+class Limits(FileModel):
+    """Upper limits over the whole plan. None: no limit."""
+
+    capex_usd: float | None = Field(
+        default=None, ge=0, description="Money for bought servers and retrofits, USD."
+    )
+    opex_usd_per_h: float | None = Field(
+        default=None, ge=0, description="Rent, electricity, maintenance and network, USD per hour."
+    )
+    grid_kw: float | None = Field(
+        default=None,
+        ge=0,
+        description="Power drawn from the grid by all owned sites together (provisioned IT x PUE),"
+        " kW. A site's own contract is `grid_kw` of the site.",
+    )
+    carbon_g_per_mtok: float | None = Field(
+        default=None, ge=0, description="Carbon per million tokens served (input and output), g."
+    )
+    carbon_kg_per_h: float | None = Field(default=None, ge=0, description="Carbon per hour, kg.")
+    servers: int | None = Field(default=None, ge=0, description="Powered servers, owned and rented.")
+
+
+class Reliability(FileModel):
+    """What may fail without breaking a promise."""
+
+    survive: Annotated[list[Loss], BeforeValidator(_as_list)] = Field(
+        default_factory=list,
+        description="The loss of any one of these, one at a time, is survived.",
+    )
+    level: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Share of each workload's demand that still meets its SLO after a loss.",
+    )
+    headroom: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of every pool's capacity kept free in normal times."
+    )
+    confidence: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Probability that spares cover the servers under repair. None: no spares.",
+    )
+
+
+class Objective(FileModel):
+    """What to optimize, in order: `maximize` goals first, then `minimize` goals."""
+
+    minimize: Annotated[list[Cheaper] | None, BeforeValidator(_as_list)] = Field(
+        default=None, description="cost (USD/h), power (expected kW), carbon (kg/h), servers (powered)."
+    )
+    maximize: Annotated[list[Better] | None, BeforeValidator(_as_list)] = Field(
+        default=None, description="served (demand, by priority), tokens_per_s_per_mw."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_goal(self) -> Self:
+        goals = [name for _, name in self.goals]
+        if len(set(goals)) < len(goals):
+            raise FieldProblem(f"a goal twice in {goals}", "each goal once")
+        return self
+
+    @property
+    def goals(self) -> list[tuple[Literal["minimize", "maximize"], str]]:
+        """The goals in order, each with its sense; minimize cost if nothing is said."""
+        goals: list[tuple[Literal["minimize", "maximize"], str]] = []
+        goals += [("maximize", name) for name in self.maximize or []]
+        goals += [("minimize", name) for name in self.minimize or []]
+        return goals or [("minimize", "cost")]

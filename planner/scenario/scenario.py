@@ -1,0 +1,93 @@
+"""The whole question, as the user wrote it and fully resolved."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from planner.files import Document, FieldProblem, FieldProblems, FileModel
+from planner.scenario.economics import Economics
+from planner.scenario.fleet import Fleet
+from planner.scenario.paths import find
+from planner.scenario.promises import Limits, Objective, Reliability
+from planner.scenario.solving import Performance, Solver
+from planner.scenario.workload import Workload
+
+
+class Scenario(FileModel):
+    """What must be served, what may be used, where it can stand, and what to optimize."""
+
+    name: str = Field(
+        default="scenario", min_length=1, description="Name in reports. Default: the file's name."
+    )
+    topology: str | Mapping[str, Any] = Field(
+        description="A shipped topology, the path of one (relative to the scenario file), the word"
+        " `cloud` (one boundless place per rented region), or the topology itself, inline."
+    )
+    topology_changes: list[str] = Field(
+        default_factory=list,
+        description="Changes to the topology, each `path=value` as for --set, e.g."
+        " `sites.ams1.grid_kw=*0.9`.",
+    )
+    workloads: list[Workload] = Field(min_length=1, description="What must be served.")
+    fleet: Fleet = Field(default_factory=Fleet, description="What may be bought and rented.")
+    engines: list[str] = Field(
+        default_factory=lambda: ["vllm"], min_length=1, description="Serving engines allowed."
+    )
+    limits: Limits = Field(default_factory=Limits, description="Upper limits over the plan.")
+    reliability: Reliability = Field(
+        default_factory=Reliability, description="What may fail without breaking a promise."
+    )
+    objective: Objective = Field(default_factory=Objective, description="What to optimize.")
+    economics: Economics = Field(default_factory=Economics, description="How purchases become USD per hour.")
+    solver: Solver = Field(default_factory=Solver, description="Effort of the search.")
+    performance: Performance = Field(
+        default_factory=Performance, description="Where replica times come from."
+    )
+    catalog: str | Mapping[str, Any] | None = Field(
+        default=None,
+        description="Catalog entries of your own: the path of a file, or the entries inline.",
+    )
+
+    _document: Document | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        seen: set[str] = set()
+        problems = []
+        for index, workload in enumerate(self.workloads):
+            if workload.name in seen:
+                problems.append(
+                    FieldProblem(
+                        f"the name '{workload.name}' again",
+                        "a name for each workload",
+                        "rename one of the two",
+                        at=("workloads", index, "name"),
+                    )
+                )
+            seen.add(workload.name)
+        if problems:
+            raise FieldProblems(problems)
+        return self
+
+    @property
+    def document(self) -> Document | None:
+        """The file this came from, with its lines; None for a scenario made in memory."""
+        return self._document
+
+    def line(self, field: str) -> int | None:
+        """Return the line of a field such as `limits.capex_usd` or `workloads.chat.rate_rps`."""
+        if self._document is None:
+            return None
+        return self._document.line(find(self._document.data, field).loc)
+
+    def workload(self, name: str) -> Workload:
+        """Return the workload `name`.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for workload in self.workloads:
+            if workload.name == name:
+                return workload
+        raise KeyError(name)

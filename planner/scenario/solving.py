@@ -1,0 +1,61 @@
+"""How to solve: effort, reproducibility, and where replica times come from."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from planner.files import FieldProblem, FileModel
+
+
+class Solver(FileModel):
+    """How long and how exactly to search."""
+
+    time_limit_s: float = Field(default=60.0, gt=0, description="Wall-clock time for the search, s.")
+    relative_gap: float = Field(
+        default=0.01, ge=0, lt=1, description="Stop when the plan is proven this near to the optimum."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of every random choice.")
+    workers: int = Field(default=0, ge=0, description="Solver threads; 0 takes all cores.")
+    reproducible: bool = Field(
+        default=False,
+        description="The same answer every time: stops by deterministic work, never by the clock.",
+    )
+    demand_units: int = Field(
+        default=1000,
+        ge=10,
+        le=100_000,
+        description="Equal units each workload's traffic is split into; routing is a whole number of units.",
+    )
+
+
+class Performance(FileModel):
+    """Where the times of a replica come from."""
+
+    provider: Literal["analytic", "table", "aiconfigurator"] = Field(
+        default="analytic",
+        description="`analytic` is built in; `table` reads measured rates; `aiconfigurator` needs"
+        " that package.",
+    )
+    path: str | None = Field(
+        default=None,
+        description="Provider `table`: CSV with columns llm, accelerator, tp, pp, dp, ep, role,"
+        " workload, max_rps; relative to the scenario file. A missing or zero rate cannot serve.",
+    )
+    memory_fraction: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Share of accelerator memory the engine may use. None: the engine's default.",
+    )
+
+    @model_validator(mode="after")
+    def _path_for_a_table(self) -> Self:
+        if self.provider == "table" and self.path is None:
+            raise FieldProblem("nothing", "the CSV of measured rates", at=("path",))
+        if self.provider != "table" and self.path is not None:
+            raise FieldProblem(
+                f"'{self.path}' for provider {self.provider}",
+                "a path with provider: table only",
+                at=("path",),
+            )
+        return self

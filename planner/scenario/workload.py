@@ -1,0 +1,151 @@
+"""What must be served: workloads and their latency objectives."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from planner.files import FieldProblem, FileModel
+from planner.scenario.distributions import TokenDistribution
+
+HOURS_PER_DAY = 24
+
+SHARE_TOLERANCE = 1e-6
+"""How far the shares of the origins may be from a sum of 1 (rounding of written decimals)."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Weights = Literal["bf16", "fp8", "fp4", "int8", "int4"]
+
+ANYWHERE = "any"
+"""An origin with no round trip to any site, and a rented place in no particular region."""
+
+
+class Slo(FileModel):
+    """Latency objective: every stated time holds at the stated percentile (or on average)."""
+
+    ttft_ms: float | None = Field(
+        default=None,
+        gt=0,
+        description="Time to first token, with queueing and network round trip. None: no limit.",
+    )
+    tpot_ms: float | None = Field(
+        default=None, gt=0, description="Time per output token after the first. None: no limit."
+    )
+    e2e_ms: float | None = Field(default=None, gt=0, description="Arrival to last token. None: no limit.")
+    percentile: Annotated[float, Field(gt=0, lt=100)] | Literal["mean"] = Field(
+        default=99.0, description="The percentile of requests that keeps the times, or `mean`."
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.ttft_ms is None and self.tpot_ms is None and self.e2e_ms is None:
+            raise FieldProblem("no latency", "at least one of ttft_ms, tpot_ms, e2e_ms", "or leave slo out")
+        return self
+
+
+class Workload(FileModel):
+    """Requests of one kind."""
+
+    name: str = Field(min_length=1, description="Unique name; used in messages, rows and reports.")
+    llms: list[str] = Field(
+        min_length=1,
+        description="LLMs that may answer: catalog ids, Hugging Face ids or paths to a config.json."
+        " Any one of them may serve a request; the cheapest is chosen.",
+    )
+    origins: dict[str, Share] = Field(
+        default_factory=lambda: {ANYWHERE: 1.0},
+        description="Share of the requests by region of their users; the shares sum to 1."
+        " Region names of the common clouds are understood; `any` has no round trip to any site.",
+    )
+    rate_rps: float = Field(
+        ge=0,
+        description="Arrival rate at the peak, requests/s. With a `trace` it may be left out: the"
+        " rate of the trace's busiest ten minutes.",
+    )
+    profile: list[Annotated[float, Field(ge=0)]] | None = Field(
+        default=None,
+        description="24 hourly factors of rate_rps, hour 0 (UTC) first. None: always the peak.",
+    )
+    trace: str | None = Field(
+        default=None,
+        description="CSV of real requests with columns `t_s`, `in_tokens`, `out_tokens`; gives what"
+        " is not stated of rate_rps, input_tokens, output_tokens and burstiness_cv.",
+    )
+    input_tokens: TokenDistribution = Field(
+        description="Prompt length, tokens: a number, or some of mean, p50 and p99, or quantiles,"
+        " or a histogram. With a `trace` it may be left out."
+    )
+    output_tokens: TokenDistribution = Field(
+        description="Answer length, tokens, written like input_tokens. With a `trace` it may be left out."
+    )
+    prefix_hit_rate: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of prompt tokens found in the prefix cache (saves prefill only).",
+    )
+    burstiness_cv: float = Field(
+        default=1.0,
+        gt=0,
+        description="Coefficient of variation of the time between arrivals; 1 is Poisson. With a"
+        " `trace` and nothing stated: that of the trace.",
+    )
+    slo: Slo | None = Field(
+        default=None, description="Latency objective. None: only throughput counts (batch, measured rates)."
+    )
+    priority: int = Field(
+        default=1, ge=1, description="1 is served first when capacity is short; larger numbers give way."
+    )
+    tier: Literal["interactive", "batch"] = Field(
+        default="interactive", description="`batch` work may wait until its deadline and fills valleys."
+    )
+    deadline_h: float | None = Field(
+        default=None, gt=0, le=HOURS_PER_DAY, description="Batch tier: hours a request may wait. None: 24."
+    )
+    unserved_usd_per_request: float | None = Field(
+        default=None,
+        ge=0,
+        description="Price of not serving a request, USD. None: every request must be served.",
+    )
+    precision: list[Weights] | None = Field(
+        default=None,
+        min_length=1,
+        description="Weight precisions that are good enough. None: the precision the LLM was"
+        " published in, and fp8 where the accelerator computes it.",
+    )
+    regions: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="Regions whose sites may serve it (data residency). None: all.",
+    )
+
+    @field_validator("origins")
+    @classmethod
+    def _shares_sum_to_one(cls, value: dict[str, float]) -> dict[str, float]:
+        total = sum(value.values())
+        if abs(total - 1) > SHARE_TOLERANCE:
+            raise FieldProblem(
+                f"shares that sum to {total:g}", "shares that sum to 1", "scale or complete them"
+            )
+        return value
+
+    @field_validator("profile")
+    @classmethod
+    def _a_factor_for_each_hour(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and (len(value) != HOURS_PER_DAY or max(value) <= 0):
+            raise FieldProblem(
+                f"{len(value)} factors" if len(value) != HOURS_PER_DAY else "only zeros",
+                f"{HOURS_PER_DAY} factors, one of them above 0",
+                "one factor per hour of the day, hour 0 UTC first",
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _deadline_for_batch(self) -> Self:
+        if self.deadline_h is not None and self.tier != "batch":
+            raise FieldProblem(
+                f"{self.deadline_h:g} for an interactive workload",
+                "a deadline for tier: batch only",
+                "set tier: batch or remove deadline_h",
+                at=("deadline_h",),
+            )
+        return self
