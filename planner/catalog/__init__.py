@@ -1,0 +1,1 @@
+"""Facts a planner can trust: accelerators, servers, LLMs, engines, instances, regions."""
