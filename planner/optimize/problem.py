@@ -38,12 +38,14 @@ class Demands:
 
     units: traffic to serve, in the workload's units.
     unserved_cost: micro-USD/h for each unit left unserved; -1 where everything must be served.
+    source: the field of the scenario that states the demand.
     """
 
     names: tuple[str, ...]
     workload: Integers
     units: Integers
     unserved_cost: Integers
+    source: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,12 @@ class Sites:
 class RackClasses:
     """Racks that are alike in every respect (limits, feeds, loops, fabric domain): rows k.
 
-    count: how many racks the class has.
+    count: how many racks the class has. source: the field of the topology that states it.
     """
 
     names: tuple[str, ...]
     count: Integers
+    source: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,8 @@ class RowInfo:
 class Arrays:
     """The finished program: minimize cost @ x, row_lower <= matrix @ x <= row_upper, x integer.
 
-    cost: (columns,) micro-USD/h. matrix: CSR (rows x columns). integer: (columns,) whether the
-    linear relaxation of a stage may leave the column continuous never changes this flag; it is True
-    for every column of the real program.
+    cost: (columns,) micro-USD/h. matrix: CSR (rows x columns). Every column is integer in the real
+    program; a solver may relax some of them to get a bound.
     """
 
     cost: Floats
@@ -145,6 +144,10 @@ class Program:
             if len(row_numbers):
                 self._entries.append((row_numbers, columns, values))
         return np.arange(first, first + len(infos), dtype=np.int64)
+
+    def extend_rows(self, rows: Integers, columns: object, coefficients: object) -> None:
+        """Add further entries to rows that exist (row numbers as returned by `add_rows`)."""
+        self._entries.append((integers(rows), integers(columns), integers(coefficients)))
 
     def finish(self) -> Arrays:
         """Return the program as arrays; entries for the same row and column are summed.

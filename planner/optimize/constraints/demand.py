@@ -1,0 +1,53 @@
+"""All demand is routed: what arrives goes to a site, or is left unserved where that is allowed."""
+
+from __future__ import annotations
+
+from planner.optimize.problem import Problem
+from planner.optimize.program import Program, RowInfo
+from planner.optimize.variables import Columns
+
+TITLE = "Demand and routing"
+EQUATIONS = (
+    (
+        "demand/{workload}/{origin}",
+        r"\sum_{f \in F_i} \mathrm{flow}_f + \mathrm{unserved}_i = u_i \qquad \forall i",
+        "every unit of demand i is sent to a site or left unserved",
+    ),
+    (
+        "lane/{workload}/{site}/{budget}",
+        r"\sum_{f \in F_\ell} \mathrm{flow}_f = \sum_{a \in A_\ell} \mathrm{assign}_a \qquad \forall \ell",
+        "what joins lane l (a workload at a site with a latency budget) is served by a path of pools",
+    ),
+)
+
+
+def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
+    """Add the rows `demand/...` and `lane/...`."""
+    demands, flows = problem.demands, problem.flows
+    program.add_rows(
+        (
+            RowInfo(f"demand/{name}", "demand", "units", source)
+            for name, source in zip(demands.names, demands.source, strict=True)
+        ),
+        [
+            (flows.demand, columns["flow"], 1),
+            (range(len(demands.names)), columns["unserved"], 1),
+        ],
+        lower=demands.units,
+        upper=demands.units,
+    )
+    add_lane_rows(program, problem, "lane", columns)
+
+
+def add_lane_rows(program: Program, problem: Problem, prefix: str, columns: Columns) -> None:
+    """Add one row for each lane: what flows in is assigned."""
+    lanes = len(problem.lane_site)
+    program.add_rows(
+        (RowInfo(f"{prefix}/{lane}", "demand", "units") for lane in range(lanes)),
+        [
+            (problem.flows.lane, columns["flow"], 1),
+            (problem.assignments.lane, columns["assign"], -1),
+        ],
+        lower=0,
+        upper=0,
+    )

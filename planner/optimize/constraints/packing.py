@@ -1,0 +1,79 @@
+"""Replicas fit into the accelerators of powered servers, without splitting a tensor-parallel group.
+
+The sizes of replicas inside one server divide each other. For such sizes, counting the places of each
+size per server is necessary and sufficient: 6 + 2 free accelerators are not a place for 8.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from planner.optimize.problem import Integers, Problem
+from planner.optimize.program import Program, RowInfo
+from planner.optimize.variables import Columns
+
+TITLE = "Packing replicas into servers"
+EQUATIONS = (
+    (
+        "packing/{host group}/{size}",
+        r"\sum_{p \in P_h,\, g_p \ge g} \frac{g_p}{g}\, \mathrm{replicas}_p"
+        r" + \left\lfloor \frac{G_h}{g} \right\rfloor \Big( \sum_{p \in P_h} m_p\, \mathrm{replicas}_p"
+        r" - \sum_{j \in J_h} \mathrm{servers}_j \Big) \le 0 \qquad \forall h, g",
+        "for each replica size g on host group h: places of that size; a replica that needs more than one "
+        "server takes m whole servers of the fabric domain",
+    ),
+)
+
+
+def packing_levels(problem: Problem) -> tuple[Integers, Integers]:
+    """Return the (host group, size) pairs that need a row: each size that some hosting uses."""
+    hostings = problem.hostings
+    size = np.where(
+        hostings.whole_servers > 0,
+        problem.host_groups.accelerators[hostings.host_group],
+        hostings.accelerators,
+    )
+    pairs = np.unique(np.stack([hostings.host_group, size], axis=1), axis=0)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def add_packing_rows(
+    program: Program, problem: Problem, prefix: str, columns: Columns, kept: Integers
+) -> tuple[Integers, Integers, Integers]:
+    """Add the packing rows over the "replicas" and "servers" columns of `columns`.
+
+    Args:
+        kept: (candidates,) 1 where the candidate's servers count, 0 where they are lost.
+
+    Returns:
+        (row number in the program, host group, places per server) of each row added.
+    """
+    hostings, groups, candidates = problem.hostings, problem.host_groups, problem.candidates
+    group, size = packing_levels(problem)
+    places = groups.accelerators[group] // size
+    parts: list[tuple[object, object, object]] = []
+    for level in range(len(group)):
+        on_group = hostings.host_group == group[level]
+        inside = np.flatnonzero(on_group & (hostings.accelerators >= size[level]))
+        across = np.flatnonzero(on_group & (hostings.whole_servers > 0))
+        hosts = np.flatnonzero((candidates.host_group == group[level]) & (kept > 0))
+        coefficient = hostings.accelerators[inside] // size[level]
+        parts.append((np.full(len(inside), level), columns["replicas"][inside], coefficient))
+        weight = places[level] * hostings.whole_servers[across]
+        parts.append((np.full(len(across), level), columns["replicas"][across], weight))
+        parts.append((np.full(len(hosts), level), columns["servers"][hosts], -places[level]))
+    rows = program.add_rows(
+        (
+            RowInfo(f"{prefix}/{groups.names[h]}/{g}", "packing", "places")
+            for h, g in zip(group, size, strict=True)
+        ),
+        parts,
+        upper=0,
+    )
+    return rows, group, places
+
+
+def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
+    """Add the rows `packing/...`."""
+    everything = np.ones(len(problem.candidates.names), dtype=np.int64)
+    add_packing_rows(program, problem, "packing", columns, everything)

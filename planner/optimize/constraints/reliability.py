@@ -1,0 +1,158 @@
+"""After the loss of any one thing asked for, the promised share of demand is still served.
+
+Each failure has its own routing on the replicas that survive it. A surviving replica stands where it
+stood; which replicas of a group survive is decided by counting the places that are left, as in packing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from planner.optimize.constraints.capacity import add_capacity_rows
+from planner.optimize.constraints.demand import add_lane_rows
+from planner.optimize.constraints.packing import add_packing_rows
+from planner.optimize.problem import Failures, Problem, integers
+from planner.optimize.program import Program, RowInfo
+from planner.optimize.variables import (
+    Columns,
+    host_group_upper,
+    hosting_upper,
+    lane_units,
+)
+
+TITLE = "Reliability"
+EQUATIONS = (
+    (
+        "survive/{failure}/demand/{workload}/{origin}",
+        r"\sum_{f \in F_i} \mathrm{flow}^e_f \ge u^e_i \qquad \forall e, i",
+        "after failure e the kept part of demand i is routed again",
+    ),
+    (
+        "survive/{failure}/...",
+        r"\mathrm{replicas}^e_p \le \mathrm{replicas}_p, \quad"
+        r"\text{lane, capacity and packing rows over } x^e \text{ and the servers that are left}",
+        "on replicas and servers that survive; the loss of one server takes one from its host group "
+        "(used_h = 1 if the group has any), the loss of one rack takes its fullest mix",
+    ),
+)
+
+
+def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
+    """Add columns and rows of every failure to survive; none if the problem asks for none."""
+    failures = problem.failures
+    if failures is None or not failures.names:
+        return
+    used = _add_used_columns(program, problem, columns, failures)
+    lost_from_rack = _add_rack_losses(program, problem, columns, failures)
+    for event, name in enumerate(failures.names):
+        again = _add_event_columns(program, problem, columns, failures, event)
+        demands = problem.demands
+        program.add_rows(
+            (
+                RowInfo(f"{name}/demand/{demand}", "reliability", "units", "reliability.survive")
+                for demand in demands.names
+            ),
+            [(problem.flows.demand, again["flow"], 1)],
+            lower=failures.kept_units[event],
+        )
+        add_lane_rows(program, problem, f"{name}/lane", again)
+        add_capacity_rows(program, problem, f"{name}/capacity", again)
+        pairs = len(again["replicas"])
+        program.add_rows(
+            (RowInfo(f"{name}/replicas/{p}", "reliability") for p in range(pairs)),
+            [(range(pairs), again["replicas"], 1), (range(pairs), columns["replicas"], -1)],
+            upper=0,
+        )
+        kept = np.ones(len(problem.candidates.names), dtype=np.int64)
+        kept[failures.lost_candidate[failures.lost_candidate_row == event]] = 0
+        rows, group, places = add_packing_rows(program, problem, f"{name}/packing", again, kept)
+        lost_group = int(failures.lost_one_of[event])
+        lost_class = int(failures.lost_rack_of[event])
+        if lost_group >= 0:
+            on = np.flatnonzero(group == lost_group)
+            program.extend_rows(rows[on], np.full(len(on), used[lost_group]), places[on])
+        if lost_class >= 0:
+            lost = lost_from_rack[lost_class]
+            on = np.flatnonzero(np.isin(group, list(lost)))
+            program.extend_rows(rows[on], integers([lost[int(h)] for h in group[on]]), places[on])
+
+
+def _add_event_columns(
+    program: Program, problem: Problem, columns: Columns, failures: Failures, event: int
+) -> Columns:
+    """Add the routing and the surviving replicas of one failure."""
+    name = failures.names[event]
+    flows, lanes = problem.flows, lane_units(problem)
+    return Columns(
+        {
+            "servers": columns["servers"],
+            "replicas": program.add_columns(f"{name}/replicas", hosting_upper(problem)),
+            "flow": program.add_columns(f"{name}/flow", problem.demands.units[flows.demand]),
+            "assign": program.add_columns(f"{name}/assign", lanes[problem.assignments.lane]),
+        }
+    )
+
+
+def _add_used_columns(
+    program: Program, problem: Problem, columns: Columns, failures: Failures
+) -> dict[int, int]:
+    """Add a 0/1 column for each host group that may lose a server: 1 if it has any."""
+    groups = integers(sorted({int(h) for h in failures.lost_one_of if h >= 0}))
+    used = program.add_columns("survive/used", np.ones(len(groups)))
+    upper = host_group_upper(problem)
+    row_of = np.full(len(problem.host_groups.names), -1, dtype=np.int64)
+    row_of[groups] = np.arange(len(groups))
+    hosts = np.flatnonzero(row_of[problem.candidates.host_group] >= 0)
+    program.add_rows(
+        (RowInfo(f"survive/used/{problem.host_groups.names[h]}", "reliability") for h in groups),
+        [
+            (row_of[problem.candidates.host_group[hosts]], columns["servers"][hosts], 1),
+            (range(len(groups)), used, -upper[groups]),
+        ],
+        upper=0,
+    )
+    return {int(h): int(column) for h, column in zip(groups, used, strict=True)}
+
+
+def _add_rack_losses(
+    program: Program, problem: Problem, columns: Columns, failures: Failures
+) -> dict[int, dict[int, int]]:
+    """Add, for each rack class that may lose a rack, the servers lost from each host group.
+
+    lost_{k,h} >= servers of h in mix m, for every mix m that some rack of the class takes; that is the
+    fullest rack for each host group, a safe side where a class mixes racks of several kinds.
+
+    Returns:
+        rack class -> host group -> column of the servers lost.
+    """
+    result: dict[int, dict[int, int]] = {}
+    mixes, candidates = problem.mixes, problem.candidates
+    for k in sorted({int(k) for k in failures.lost_rack_of if k >= 0}):
+        members = np.flatnonzero(mixes.rack_class == k)
+        taken = program.add_columns(f"survive/mix/{problem.rack_classes.names[k]}", np.ones(len(members)))
+        count = int(problem.rack_classes.count[k])
+        program.add_rows(
+            (RowInfo(f"survive/mix/{m}", "reliability") for m in members),
+            [(range(len(members)), columns["mixes"][members], 1), (range(len(members)), taken, -count)],
+            upper=0,
+        )
+        held: dict[tuple[int, int], int] = {}
+        for n in np.flatnonzero(np.isin(mixes.row, members)):
+            key = (int(candidates.host_group[mixes.candidate[n]]), int(mixes.row[n]))
+            held[key] = held.get(key, 0) + int(mixes.servers[n])
+        groups = sorted({h for h, _ in held})
+        most = [max(value for (h, _), value in held.items() if h == group) for group in groups]
+        lost = program.add_columns(f"survive/rack/{problem.rack_classes.names[k]}", most)
+        column = {h: int(c) for h, c in zip(groups, lost, strict=True)}
+        place = {int(m): int(c) for m, c in zip(members, taken, strict=True)}
+        keys = list(held)
+        program.add_rows(
+            (RowInfo(f"survive/rack/{m}/{problem.host_groups.names[h]}", "reliability") for h, m in keys),
+            [
+                (range(len(keys)), [column[h] for h, _ in keys], 1),
+                (range(len(keys)), [place[m] for _, m in keys], [-held[key] for key in keys]),
+            ],
+            lower=0,
+        )
+        result[k] = column
+    return result

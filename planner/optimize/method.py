@@ -1,0 +1,199 @@
+"""The solution method: relax, round, prove.
+
+1. The linear relaxation gives a first bound, and shows most infeasible questions at once.
+2. HiGHS solves the program with integer servers, racks and replicas but continuous traffic: a bound for
+   the real program, and the design of a plan.
+3. CP-SAT makes the traffic whole around that design (replicas may grow a little, nothing shrinks).
+4. CP-SAT searches the whole program from that plan while time and gap are left; programs that are small
+   start here.
+
+The bound is the best of all stages; it always belongs to the real program.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from planner.optimize.build import build_program
+from planner.optimize.problem import Problem
+from planner.optimize.program import Arrays, Floats
+from planner.optimize.solution import Listener, Progress, Settings, Solution, values_by_kind
+from planner.optimize.solvers import cp_sat, highs
+from planner.optimize.solvers.outcome import Outcome
+
+SMALL_COLUMNS = 400
+"""Programs up to this many columns go to CP-SAT at once (measured in benchmarks/methods.py)."""
+
+DETERMINISTIC_UNITS_PER_S = 1.0
+"""CP-SAT's deterministic time passes at about this rate per second of one worker."""
+
+_TRAFFIC = ("flow", "assign", "unserved")
+
+
+def solve_problem(
+    problem: Problem, settings: Settings | None = None, listener: Listener | None = None
+) -> Solution:
+    """Solve `problem` and return the plan in numbers with its proven bound."""
+    return _Search(build_program(problem), settings or Settings(), listener).run()
+
+
+class _Search:
+    """One solve: keeps the best plan, the best bound and the clock."""
+
+    def __init__(self, arrays: Arrays, settings: Settings, listener: Listener | None) -> None:
+        self.arrays = arrays
+        self.settings = settings
+        self.listener = listener
+        self.started = time.perf_counter()
+        self.best: Floats | None = None
+        self.objective = math.inf
+        self.bound = -math.inf
+        self.stages: list[Mapping[str, object]] = []
+
+    def run(self) -> Solution:
+        arrays = self.arrays
+        relaxation = highs.solve_linear(arrays, self.settings.time_limit_s)
+        if relaxation.status == "infeasible":
+            return self._infeasible()
+        if relaxation.status == "optimal":
+            self._raise_bound(relaxation.objective)
+        self._record("linear relaxation", self._elapsed(), relaxation.status)
+        if len(arrays.cost) > SMALL_COLUMNS:
+            outcome = self._relaxed_traffic()
+            if outcome.status == "infeasible":
+                return self._infeasible()
+            if outcome.values is not None and not self._done():
+                self._whole_traffic(outcome.values)
+        if not self._done():
+            outcome = self._whole_program()
+            if outcome.status == "infeasible" and self.best is None:
+                return self._infeasible()
+        return self._solution()
+
+    def _relaxed_traffic(self) -> Outcome:
+        """Stage 2: integer design, continuous traffic."""
+        arrays, settings = self.arrays, self.settings
+        integer = np.ones(len(arrays.cost), dtype=bool)
+        for kind, first, count in arrays.column_kind:
+            if kind in _TRAFFIC or kind.rsplit("/", 1)[-1] in _TRAFFIC:
+                integer[first : first + count] = False
+        outcome = highs.solve_integer(
+            arrays,
+            integer=integer,
+            time_limit_s=self._remaining() * 0.6 if not settings.reproducible else settings.time_limit_s,
+            relative_gap=settings.relative_gap / 2,
+            seed=settings.seed,
+        )
+        self._raise_bound(outcome.bound)
+        self._record("relaxed traffic", outcome.seconds, outcome.status)
+        if outcome.values is not None:
+            self._offer(np.rint(outcome.values), "relaxed traffic")
+        return outcome
+
+    def _whole_traffic(self, design: Floats) -> None:
+        """Stage 3: keep the design as a floor and make the traffic integer."""
+        arrays = self.arrays
+        lower = arrays.column_lower.copy()
+        upper = arrays.column_upper.copy()
+        for kind in ("servers", "mixes", "replicas", "open"):
+            block = arrays.block(kind)
+            fixed = np.rint(design[block])
+            lower[block] = fixed
+            slack = 1 if kind in ("servers", "replicas", "mixes") else 0
+            upper[block] = np.minimum(upper[block], fixed + slack)
+        near = replace(arrays, column_lower=lower, column_upper=upper)
+        outcome = self._cp_sat(near, np.rint(design), min(self._remaining() * 0.5, 30.0))
+        self._record("whole traffic", outcome.seconds, outcome.status)
+        if outcome.values is not None:
+            self._offer(outcome.values, "whole traffic")
+
+    def _whole_program(self) -> Outcome:
+        """Stage 4: CP-SAT on everything, from the best plan known."""
+        outcome = self._cp_sat(self.arrays, self.best, self._remaining())
+        if outcome.status != "infeasible":
+            self._raise_bound(outcome.bound)
+        self._record("whole program", outcome.seconds, outcome.status)
+        if outcome.values is not None:
+            self._offer(outcome.values, "whole program")
+        return outcome
+
+    def _cp_sat(self, arrays: Arrays, hint: Floats | None, seconds: float) -> Outcome:
+        settings = self.settings
+        return cp_sat.solve(
+            arrays,
+            time_limit_s=seconds if not settings.reproducible else 100 * settings.time_limit_s,
+            relative_gap=settings.relative_gap,
+            seed=settings.seed,
+            workers=settings.workers,
+            hint=hint,
+            deterministic_limit=(
+                settings.time_limit_s * DETERMINISTIC_UNITS_PER_S if settings.reproducible else None
+            ),
+            on_incumbent=self._tell_incumbent,
+        )
+
+    def _tell_incumbent(self, objective: float, bound: float) -> None:
+        if self.listener and objective < self.objective:
+            self.listener(Progress("search", self._elapsed(), objective, max(bound, self.bound)))
+
+    def _offer(self, values: Floats, stage: str) -> None:
+        """Take `values` as the incumbent if it is feasible, to the last unit, and better."""
+        if self.arrays.violation(values) > 0:
+            return
+        objective = float(self.arrays.cost @ values)
+        if objective < self.objective:
+            self.best, self.objective = values, objective
+            if self.listener:
+                self.listener(Progress(stage, self._elapsed(), objective, self.bound))
+
+    def _raise_bound(self, bound: float) -> None:
+        if bound > self.bound:
+            self.bound = bound
+            if self.listener:
+                incumbent = self.objective if math.isfinite(self.objective) else None
+                self.listener(Progress("bound", self._elapsed(), incumbent, bound))
+
+    def _record(self, stage: str, seconds: float, status: str) -> None:
+        self.stages.append(
+            {
+                "stage": stage,
+                "seconds": round(seconds, 3),
+                "status": status,
+                "incumbent_usd_per_h": self.objective / 1e6 if math.isfinite(self.objective) else None,
+                "bound_usd_per_h": self.bound / 1e6 if math.isfinite(self.bound) else None,
+            }
+        )
+
+    def _done(self) -> bool:
+        if not math.isfinite(self.objective):
+            return self._remaining() <= 0 and not self.settings.reproducible
+        gap = (self.objective - self.bound) / max(abs(self.objective), 1.0)
+        small_enough = gap <= self.settings.relative_gap
+        return small_enough or (self._remaining() <= 0 and not self.settings.reproducible)
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self.started
+
+    def _remaining(self) -> float:
+        return self.settings.time_limit_s - self._elapsed()
+
+    def _infeasible(self) -> Solution:
+        return Solution("infeasible", 0, 0, {}, tuple(self.stages))
+
+    def _solution(self) -> Solution:
+        # Objective coefficients are integers: a bound can be rounded up, less what doubles lose.
+        slack = 1e-9 * abs(self.bound) + 1e-3 if math.isfinite(self.bound) else 0.0
+        bound = math.ceil(self.bound - slack) if math.isfinite(self.bound) else 0
+        if self.best is None:
+            return Solution("unknown", 0, bound, {}, tuple(self.stages))
+        objective = round(self.objective)
+        bound = min(bound, objective)
+        gap = (objective - bound) / max(abs(objective), 1)
+        status = "optimal" if gap <= self.settings.relative_gap else "feasible"
+        values = values_by_kind(self.arrays, self.best)
+        return Solution(status, objective, bound, values, tuple(self.stages))

@@ -1,0 +1,1 @@
+"""The solvers: the program's arrays in, integer values and a bound out."""

@@ -1,0 +1,135 @@
+"""HiGHS, the one bundled in OR-Tools, through MathOpt: mixed-integer and linear programs.
+
+The package `highspy` is not used: it and OR-Tools cannot be imported in one process.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from ortools.math_opt import model_pb2
+from ortools.math_opt.python import mathopt
+
+from planner.optimize.program import Arrays, Floats
+from planner.optimize.solvers.outcome import Outcome, SolverFailure
+
+OBJECTIVE_SCALE = 1e-6
+"""micro-USD/h -> USD/h: keeps the objective's coefficients near 1, where tolerances are meant for."""
+
+
+@dataclass(frozen=True)
+class LinearOutcome:
+    """A solved linear relaxation.
+
+    status: "optimal" | "infeasible" | "unknown". values (columns,), duals (rows,) and reduced costs
+    (columns,) in micro-USD/h per unit; empty when there is none.
+    """
+
+    status: str
+    objective: float
+    values: Floats
+    duals: Floats
+    reduced_costs: Floats
+
+
+def to_model(arrays: Arrays, integer: np.ndarray) -> mathopt.Model:
+    """Return the MathOpt model of `arrays`; `integer` (columns,) says which columns stay integer."""
+    proto = model_pb2.ModelProto()
+    columns = range(len(arrays.cost))
+    proto.variables.ids.extend(columns)
+    proto.variables.lower_bounds.extend(arrays.column_lower.tolist())
+    proto.variables.upper_bounds.extend(arrays.column_upper.tolist())
+    proto.variables.integers.extend(integer.tolist())
+    used = np.flatnonzero(arrays.cost)
+    proto.objective.linear_coefficients.ids.extend(used.tolist())
+    proto.objective.linear_coefficients.values.extend((arrays.cost[used] * OBJECTIVE_SCALE).tolist())
+    proto.linear_constraints.ids.extend(range(len(arrays.rows)))
+    proto.linear_constraints.lower_bounds.extend(arrays.row_lower.tolist())
+    proto.linear_constraints.upper_bounds.extend(arrays.row_upper.tolist())
+    matrix = arrays.matrix
+    matrix.sort_indices()
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    proto.linear_constraint_matrix.row_ids.extend(rows.tolist())
+    proto.linear_constraint_matrix.column_ids.extend(matrix.indices.tolist())
+    proto.linear_constraint_matrix.coefficients.extend(matrix.data.tolist())
+    return mathopt.Model.from_model_proto(proto)
+
+
+def solve_integer(
+    arrays: Arrays,
+    *,
+    integer: np.ndarray,
+    time_limit_s: float,
+    relative_gap: float,
+    seed: int = 0,
+    node_limit: int | None = None,
+    hint: Floats | None = None,
+) -> Outcome:
+    """Solve the program with the columns `integer` integer and the others continuous.
+
+    Raises:
+        SolverFailure: HiGHS ended with an error.
+    """
+    model = to_model(arrays, integer)
+    parameters = mathopt.SolveParameters(
+        time_limit=datetime.timedelta(seconds=max(time_limit_s, 0.01)),
+        relative_gap_tolerance=relative_gap,
+        random_seed=seed,
+        node_limit=node_limit,
+    )
+    hints = []
+    if hint is not None:
+        hints = [
+            mathopt.SolutionHint(variable_values=dict(zip(model.variables(), hint.tolist(), strict=True)))
+        ]
+    started = time.perf_counter()
+    result = _run(model, parameters, mathopt.ModelSolveParameters(solution_hints=hints))
+    seconds = time.perf_counter() - started
+    reason = result.termination.reason
+    bound = result.termination.objective_bounds.dual_bound / OBJECTIVE_SCALE
+    if reason in (mathopt.TerminationReason.INFEASIBLE, mathopt.TerminationReason.INFEASIBLE_OR_UNBOUNDED):
+        return Outcome("infeasible", None, np.inf, np.inf, seconds)
+    if not result.has_primal_feasible_solution():
+        return Outcome("unknown", None, np.inf, bound, seconds)
+    values = np.asarray(result.variable_values(list(model.variables())))
+    objective = float(arrays.cost @ values)
+    optimal = reason == mathopt.TerminationReason.OPTIMAL
+    return Outcome("optimal" if optimal else "feasible", values, objective, bound, seconds)
+
+
+def solve_linear(arrays: Arrays, time_limit_s: float = 600.0) -> LinearOutcome:
+    """Solve the linear relaxation.
+
+    Raises:
+        SolverFailure: the solver ended with an error.
+    """
+    model = to_model(arrays, np.zeros(len(arrays.cost), dtype=bool))
+    limit = datetime.timedelta(seconds=max(time_limit_s, 0.01))
+    result = _run(model, mathopt.SolveParameters(time_limit=limit), mathopt.ModelSolveParameters())
+    empty = np.zeros(0)
+    reason = result.termination.reason
+    if reason in (mathopt.TerminationReason.INFEASIBLE, mathopt.TerminationReason.INFEASIBLE_OR_UNBOUNDED):
+        return LinearOutcome("infeasible", np.inf, empty, empty, empty)
+    if reason != mathopt.TerminationReason.OPTIMAL:
+        return LinearOutcome("unknown", -np.inf, empty, empty, empty)
+    values = np.asarray(result.variable_values(list(model.variables())))
+    duals = np.asarray(result.dual_values(list(model.linear_constraints()))) / OBJECTIVE_SCALE
+    reduced = np.asarray(result.reduced_costs(list(model.variables()))) / OBJECTIVE_SCALE
+    return LinearOutcome("optimal", float(arrays.cost @ values), values, duals, reduced)
+
+
+def _run(
+    model: mathopt.Model,
+    parameters: mathopt.SolveParameters,
+    model_parameters: mathopt.ModelSolveParameters,
+) -> mathopt.SolveResult:
+    try:
+        return mathopt.solve(
+            model, mathopt.SolverType.HIGHS, params=parameters, model_params=model_parameters
+        )
+    except (RuntimeError, AttributeError, ValueError) as error:
+        # A status that is not OK can also die with an AttributeError inside MathOpt's own error path.
+        raise SolverFailure(f"HiGHS (in OR-Tools) failed: {error}") from error
