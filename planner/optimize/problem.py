@@ -159,7 +159,7 @@ class Assignments:
 
     A path is one pool (aggregated serving) or a prefill pool and a decode pool. Its loads are the
     triples (`load_row`, `load_pool`, `load`): `load` `LOAD_SCALE`ths of a replica of the pool for
-    each unit, headroom included. cost: micro-USD/h for each unit (electricity above idle).
+    each unit. cost: micro-USD/h for each unit (electricity above idle).
     """
 
     lane: Integers
@@ -232,7 +232,9 @@ class Problem:
     assignments: Assignments
     ledgers: tuple[Ledger, ...] = ()
     failures: Failures | None = None
-    objective_name: str = "cost"
+    usable_load: int = LOAD_SCALE
+    """Load that one replica may carry in normal times, in `LOAD_SCALE`ths: 1 less the headroom. After a
+    failure the headroom may be used."""
 
     def __post_init__(self) -> None:
         """Check that every row number points into its table.

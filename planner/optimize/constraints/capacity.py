@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.optimize.problem import LOAD_SCALE, UNLIMITED, Problem
+from planner.optimize.problem import UNLIMITED, Problem
 from planner.optimize.program import Program, RowInfo
 from planner.optimize.variables import Columns
 
@@ -12,9 +12,9 @@ TITLE = "Pool capacity"
 EQUATIONS = (
     (
         "capacity/{pool}",
-        r"\sum_{a} \rho_{aq}\, \mathrm{assign}_a \le L \sum_{p \in P_q} \mathrm{replicas}_p \qquad \forall q",
-        "the shares of a replica that each unit keeps busy (headroom included) add up to at most its "
-        "replicas; L is the load of one fully used replica",
+        r"\sum_{a} \rho_{aq}\, \mathrm{assign}_a \le (1-\eta) L \sum_{p \in P_q} \mathrm{replicas}_p \qquad \forall q",
+        "the shares of a replica that each unit keeps busy add up to at most its replicas, less the "
+        "headroom eta; L is the load of one fully used replica",
     ),
     (
         "replicas/{pool}",
@@ -24,14 +24,16 @@ EQUATIONS = (
 )
 
 
-def add_capacity_rows(program: Program, problem: Problem, prefix: str, columns: Columns) -> None:
+def add_capacity_rows(
+    program: Program, problem: Problem, prefix: str, columns: Columns, usable_load: int
+) -> None:
     """Add one row for each pool, over the columns "assign" and "replicas" of `columns`."""
     assignments, hostings = problem.assignments, problem.hostings
     program.add_rows(
         (RowInfo(f"{prefix}/{name}", "capacity", "load") for name in problem.pools.names),
         [
             (assignments.load_pool, columns["assign"][assignments.load_row], assignments.load),
-            (hostings.pool, columns["replicas"], -LOAD_SCALE),
+            (hostings.pool, columns["replicas"], -usable_load),
         ],
         upper=0,
     )
@@ -39,7 +41,7 @@ def add_capacity_rows(program: Program, problem: Problem, prefix: str, columns: 
 
 def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
     """Add the rows `capacity/...`, and `replicas/...` where a least or most count is stated."""
-    add_capacity_rows(program, problem, "capacity", columns)
+    add_capacity_rows(program, problem, "capacity", columns, problem.usable_load)
     pools, hostings = problem.pools, problem.hostings
     bounded = np.flatnonzero((pools.minimum > 0) | (pools.maximum < UNLIMITED))
     row_of = np.full(len(pools.names), -1, dtype=np.int64)

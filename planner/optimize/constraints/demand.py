@@ -39,11 +39,18 @@ def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
     add_lane_rows(program, problem, "lane", columns)
 
 
+def lane_names(problem: Problem) -> list[str]:
+    """Return a readable name for each lane: workload/site/number."""
+    return [
+        f"{problem.workloads[w]}/{problem.sites.names[s]}/{lane}"
+        for lane, (w, s) in enumerate(zip(problem.lane_workload, problem.lane_site, strict=True))
+    ]
+
+
 def add_lane_rows(program: Program, problem: Problem, prefix: str, columns: Columns) -> None:
     """Add one row for each lane: what flows in is assigned."""
-    lanes = len(problem.lane_site)
     program.add_rows(
-        (RowInfo(f"{prefix}/{lane}", "demand", "units") for lane in range(lanes)),
+        (RowInfo(f"{prefix}/{name}", "demand", "units") for name in lane_names(problem)),
         [
             (problem.flows.lane, columns["flow"], 1),
             (problem.assignments.lane, columns["assign"], -1),

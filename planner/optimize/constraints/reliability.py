@@ -11,7 +11,7 @@ import numpy as np
 from planner.optimize.constraints.capacity import add_capacity_rows
 from planner.optimize.constraints.demand import add_lane_rows
 from planner.optimize.constraints.packing import add_packing_rows
-from planner.optimize.problem import Failures, Problem, integers
+from planner.optimize.problem import LOAD_SCALE, Failures, Problem, integers
 from planner.optimize.program import Program, RowInfo
 from planner.optimize.variables import (
     Columns,
@@ -31,7 +31,7 @@ EQUATIONS = (
         "survive/{failure}/...",
         r"\mathrm{replicas}^e_p \le \mathrm{replicas}_p, \quad"
         r"\text{lane, capacity and packing rows over } x^e \text{ and the servers that are left}",
-        "on replicas and servers that survive; the loss of one server takes one from its host group "
+        "on replicas and servers that survive, headroom usable; the loss of one server takes one from its host group "
         "(used_h = 1 if the group has any), the loss of one rack takes its fullest mix",
     ),
 )
@@ -56,7 +56,7 @@ def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
             lower=failures.kept_units[event],
         )
         add_lane_rows(program, problem, f"{name}/lane", again)
-        add_capacity_rows(program, problem, f"{name}/capacity", again)
+        add_capacity_rows(program, problem, f"{name}/capacity", again, LOAD_SCALE)
         pairs = len(again["replicas"])
         program.add_rows(
             (RowInfo(f"{name}/replicas/{p}", "reliability") for p in range(pairs)),
