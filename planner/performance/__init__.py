@@ -1,0 +1,1 @@
+"""The physics of a replica: memory, compute, collectives, step time, batching, queueing, power."""

@@ -1,0 +1,160 @@
+"""Where the memory of an accelerator goes, and how many cached tokens are left room for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
+from planner.performance.shape import Shape
+from planner.performance.types import MemoryBreakdown
+from planner.performance.work import (
+    ACTIVATION_BYTES,
+    attention_parameters_per_rank,
+    cache_elements_per_rank,
+    keeps_plain,
+)
+
+if TYPE_CHECKING:
+    from planner.catalog.llm import LLM
+
+GIB = 1024.0**3
+# CUDA context, cuBLAS/cuDNN workspaces and captured graphs of a decode-size ladder: 1.0 GiB for
+# a context with libraries, 0.6 GiB for graphs (vLLM prints 0.4-0.9 GiB at start-up).
+RUNTIME_BYTES = 1.6 * GIB
+# NCCL channels and the custom all-reduce buffers of a TP-8 group (AIConfigurator 0.12,
+# systems/*.yaml: nccl_mem 392 MiB at TP 8); smaller groups hold proportionally less.
+COMMUNICATION_BYTES_TP8 = 392.0 * 1024**2
+# Expert-parallel buffers of DeepEP low-latency mode: hidden x experts x tokens of dispatch and
+# combine, about 1 GiB for DeepSeek-V3 at 128 tokens per rank (DeepEP README).
+EXCHANGE_BYTES = 1.0 * GIB
+# Live tensors per token at the widest point of a layer: residual, normed input, q/k/v and output.
+LIVE_HIDDEN_COPIES = 6.0
+# Logits are computed in fp32 for every running sequence, with one sampling copy.
+LOGIT_BYTES = 4.0 * 2
+
+
+@dataclass(frozen=True)
+class EngineLimits:
+    """What an engine allows: fraction of memory it may use, tokens and sequences per iteration."""
+
+    memory_fraction: float = 0.90
+    max_batched_tokens: int = 8192
+    max_sequences: int = 1024
+
+
+@lru_cache(maxsize=65536)
+def weights_bytes(llm: LLM, shape: Shape) -> float:
+    """Return bytes of weights on the fullest accelerator of a replica.
+
+    Attention and dense parts are cut by ``tp``, routed experts by ``tp x dp``, layers by ``pp``;
+    embedding and head are cut by ``tp`` and sit on the first and the last stage. Parts that a
+    checkpoint keeps in bf16 stay so (see ``work.keeps_plain``).
+    """
+    narrow = WEIGHT_BYTES[shape.weights]
+    plain = WEIGHT_BYTES["bf16"]
+    tp, dp = shape.tp, shape.dp
+
+    def each(part: str) -> float:
+        return plain if keeps_plain(llm, shape.weights, part) else narrow
+
+    body = 0.0
+    for group in llm.groups:
+        feed_forward = group.feed_forward
+        layer = attention_parameters_per_rank(group.attention, llm.hidden_size, tp) * each("attention")
+        if feed_forward.kind == "dense":
+            layer += feed_forward.parameters / tp * each("dense_ffn")
+        elif feed_forward.kind == "moe":
+            layer += feed_forward.routed_parameters / (tp * dp) * each("routed_experts")
+            layer += feed_forward.shared_parameters / tp * each("shared_experts")
+            layer += feed_forward.router_parameters * plain
+        body += group.count * (layer + group.norm_parameters * plain)
+    table = llm.vocab_size * llm.hidden_size / tp * plain
+    extra = llm.extra_embedding_parameters / tp * plain
+    if shape.pp > 1:
+        # Stages hold whole layers; the end stages also hold a vocabulary table.
+        layers = sum(group.count for group in llm.groups)
+        per_stage = -(-layers // shape.pp)
+        return body * per_stage / layers + table + extra
+    return body + table * (1 if llm.tied_embeddings else 2) + extra
+
+
+def kv_bytes_per_token(llm: LLM, shape: Shape) -> float:
+    """Return bytes of cache that one token takes on one rank (unbounded layers only).
+
+    Heads are cut by ``tp`` down to one per rank; a latent cache is not cut at all. Stages hold
+    their own layers.
+    """
+    total = 0.0
+    for group in llm.groups:
+        attention = group.attention
+        if attention.kind in ("full", "mla"):
+            kept = cache_elements_per_rank(attention, shape.tp) * KV_BYTES[shape.kv_cache]
+            total += group.count * (kept + attention.index_bytes)
+    return total / shape.pp
+
+
+def kv_bytes_fixed(llm: LLM, shape: Shape, context_tokens: float = float("inf")) -> float:
+    """Return bytes one request holds on one rank in windowed and recurrent layers."""
+    total = 0.0
+    for group in llm.groups:
+        attention = group.attention
+        if attention.kind == "sliding":
+            seen = min(float(attention.window or 0), context_tokens)
+            kept = cache_elements_per_rank(attention, shape.tp) * KV_BYTES[shape.kv_cache]
+            total += group.count * kept * seen
+        elif attention.kind == "linear":
+            total += group.count * attention.state_bytes / shape.tp
+    return total / shape.pp
+
+
+def activation_bytes(llm: LLM, shape: Shape, limits: EngineLimits) -> float:
+    """Return bytes of live activations for the largest iteration the engine allows."""
+    widest = 0.0
+    for group in llm.groups:
+        feed_forward = group.feed_forward
+        width = 2.0 * feed_forward.intermediate_size / shape.tp
+        if feed_forward.kind == "moe":
+            width = (
+                feed_forward.experts_per_token
+                * (2.0 * feed_forward.intermediate_size / shape.tp + llm.hidden_size)
+                / 2.0
+            )
+        widest = max(widest, width)
+    per_token = (LIVE_HIDDEN_COPIES * llm.hidden_size + widest) * ACTIVATION_BYTES
+    logits = min(limits.max_sequences, 1024) * llm.vocab_size * LOGIT_BYTES / shape.tp
+    return limits.max_batched_tokens * per_token + logits
+
+
+def memory_breakdown(llm: LLM, shape: Shape, memory_bytes: float, limits: EngineLimits) -> MemoryBreakdown:
+    """Return where the memory of the fullest accelerator goes (bytes)."""
+    ranks = shape.tp * shape.dp
+    communication = 0.0
+    if shape.tp > 1 or shape.dp > 1 or shape.pp > 1:
+        communication = COMMUNICATION_BYTES_TP8 * min(1.0, max(ranks, 2) / 8)
+    if shape.dp > 1 and shape.ep > 1:
+        communication += EXCHANGE_BYTES
+    per_token = kv_bytes_per_token(llm, shape)
+    fixed = kv_bytes_fixed(llm, shape)
+    memory = MemoryBreakdown(
+        total_bytes=float(memory_bytes),
+        usable_bytes=float(memory_bytes) * limits.memory_fraction,
+        weights_bytes=weights_bytes(llm, shape),
+        activation_bytes=activation_bytes(llm, shape, limits),
+        communication_bytes=communication,
+        runtime_bytes=min(RUNTIME_BYTES, 0.05 * float(memory_bytes)),
+        kv_bytes_per_token=per_token,
+        kv_bytes_fixed=fixed,
+        kv_capacity_tokens=0.0,
+    )
+    capacity = max(memory.kv_budget_bytes, 0.0) / per_token if per_token > 0 else float("inf")
+    return MemoryBreakdown(**{**vars(memory), "kv_capacity_tokens": capacity * shape.dp})
+
+
+def requests_held(memory: MemoryBreakdown, shape: Shape, tokens_per_request: float) -> float:
+    """Return how many requests of that many cached tokens a replica holds (may be infinite)."""
+    each = memory.kv_bytes_per_token * tokens_per_request + memory.kv_bytes_fixed
+    if each <= 0:
+        return float("inf")
+    return max(memory.kv_budget_bytes, 0.0) / each * shape.dp
