@@ -201,8 +201,9 @@ class Failures:
 
     names: `survive/feed/fra1-A`. kept_units: matrix (failures x demands) of units still to be served.
     lost_candidate_row / lost_candidate: pairs (failure, candidate) whose servers are all lost.
-    lost_one_of: host group that loses one server (-1: none), for the loss of a single server.
-    lost_rack_of: rack class that loses one rack, the fullest one (-1: none).
+    lost_one_of: host group that loses single servers (-1: none). lost_rack_of: rack class that loses
+    single racks, the fullest ones (-1: none). lost_count: how many of them (1, or more after a plan that
+    survived by count did not survive as placed).
     """
 
     names: tuple[str, ...]
@@ -211,6 +212,7 @@ class Failures:
     lost_candidate: Integers
     lost_one_of: Integers
     lost_rack_of: Integers
+    lost_count: Integers
 
 
 @dataclass(frozen=True)

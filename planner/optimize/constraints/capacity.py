@@ -12,7 +12,8 @@ TITLE = "Pool capacity"
 EQUATIONS = (
     (
         "capacity/{pool}",
-        r"\sum_{a} \rho_{aq}\, \mathrm{assign}_a \le (1-\eta) L \sum_{p \in P_q} \mathrm{replicas}_p \qquad \forall q",
+        r"\sum_{a} \rho_{aq}\, \mathrm{assign}_a \le (1-\eta) L \sum_{p \in P_q} \mathrm{replicas}_p"
+        r" \qquad \forall q",
         "the shares of a replica that each unit keeps busy add up to at most its replicas, less the "
         "headroom eta; L is the load of one fully used replica",
     ),

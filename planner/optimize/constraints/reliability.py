@@ -1,7 +1,9 @@
 """After the loss of any one thing asked for, the promised share of demand is still served.
 
-Each failure has its own routing on the replicas that survive it. A surviving replica stands where it
-stood; which replicas of a group survive is decided by counting the places that are left, as in packing.
+Each failure has its own routing on the replicas that survive it. Which replicas of a group survive is
+decided by counting the places that are left, as in packing: no plan survives that this forbids. Whether
+the replicas survive where they were placed is checked afterwards on the real servers; where they do not,
+the loss is counted higher (`lost_count`) and the program solved again.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ EQUATIONS = (
         "survive/{failure}/...",
         r"\mathrm{replicas}^e_p \le \mathrm{replicas}_p, \quad"
         r"\text{lane, capacity and packing rows over } x^e \text{ and the servers that are left}",
-        "on replicas and servers that survive, headroom usable; the loss of one server takes one from its host group "
-        "(used_h = 1 if the group has any), the loss of one rack takes its fullest mix",
+        "on replicas and servers that survive, headroom usable; the loss of one server takes one from its "
+        "host group (used_h = 1 if the group has any), the loss of one rack takes its fullest mix",
     ),
 )
 
@@ -66,15 +68,16 @@ def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
         kept = np.ones(len(problem.candidates.names), dtype=np.int64)
         kept[failures.lost_candidate[failures.lost_candidate_row == event]] = 0
         rows, group, places = add_packing_rows(program, problem, f"{name}/packing", again, kept)
+        count = int(failures.lost_count[event])
         lost_group = int(failures.lost_one_of[event])
         lost_class = int(failures.lost_rack_of[event])
         if lost_group >= 0:
             on = np.flatnonzero(group == lost_group)
-            program.extend_rows(rows[on], np.full(len(on), used[lost_group]), places[on])
+            program.extend_rows(rows[on], np.full(len(on), used[lost_group]), count * places[on])
         if lost_class >= 0:
             lost = lost_from_rack[lost_class]
             on = np.flatnonzero(np.isin(group, list(lost)))
-            program.extend_rows(rows[on], integers([lost[int(h)] for h in group[on]]), places[on])
+            program.extend_rows(rows[on], integers([lost[int(h)] for h in group[on]]), count * places[on])
 
 
 def _add_event_columns(
