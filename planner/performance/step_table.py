@@ -1,0 +1,151 @@
+"""Iteration times of one replica on a grid, for lookups by the million.
+
+Both the queueing formulas and the replay need the time of an iteration for many batches. Asking
+the performance model each time would be slow, so it is asked once, on a grid, and interpolated.
+
+An iteration that decodes n sequences of mean context c while prefilling P tokens behind k cached
+ones takes, in milliseconds,
+
+    step(n, c, P, k) = base(n, P) + context(n, c) + attention(P, k)
+
+`base` is the time at the reference context with no cached prefix; the two others are what a
+different context and a prefix add. Attention reads its cache apart from the weights, so the three
+add up (exactly in the built-in model, up to launch overheads).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from planner.performance.types import ReplicaModel
+
+FloatArray = npt.NDArray[np.float64]
+
+_BATCH_GROWTH = 1.3  # ratio of neighbouring batch nodes: interpolation error well below 1 %
+_CONTEXT_GROWTH = 2.0  # attention time is close to linear in the context
+_PREFILL_NODES = (0, 1, 64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192)
+_PREFILL_DOUBLINGS = (12288, 16384, 24576, 32768, 65536, 131072)
+
+
+@dataclass(frozen=True)
+class StepTable:
+    """Iteration times (ms) of one replica.
+
+    Attributes:
+        batch: decode batch nodes, shape [b], from 0.
+        prefill: prefill token nodes, shape [p], from 0 to the budget of one iteration.
+        base_ms: shape [b, p].
+        context: context nodes in tokens, shape [c].
+        context_ms: added by the context of the decodes, shape [b, c]; 0 at the reference.
+        prefix: cached tokens in front of a chunk, shape [k], from 0.
+        prefix_ms: added by that prefix, shape [p, k].
+
+    """
+
+    batch: FloatArray
+    prefill: FloatArray
+    base_ms: FloatArray
+    context: FloatArray
+    context_ms: FloatArray
+    prefix: FloatArray
+    prefix_ms: FloatArray
+
+    def step_ms(
+        self,
+        batch: npt.ArrayLike,
+        context: npt.ArrayLike | None = None,
+        prefill: npt.ArrayLike = 0.0,
+        prefix: npt.ArrayLike = 0.0,
+    ) -> FloatArray:
+        """Milliseconds of iterations; arguments broadcast, `context=None` is the reference."""
+        size = np.asarray(batch, dtype=np.float64)
+        tokens = np.asarray(prefill, dtype=np.float64)
+        total = bilinear(self.batch, self.prefill, self.base_ms, size, tokens)
+        if context is not None:
+            total = total + bilinear(self.batch, self.context, self.context_ms, size, context)
+        if np.any(np.asarray(prefix) > 0):
+            total = total + bilinear(self.prefill, self.prefix, self.prefix_ms, tokens, prefix)
+        return total
+
+
+def bilinear(
+    rows: FloatArray,
+    columns: FloatArray,
+    table: FloatArray,
+    row: npt.ArrayLike,
+    column: npt.ArrayLike,
+) -> FloatArray:
+    """Interpolate `table` [rows, columns] at (row, column), which broadcast; clamped outside."""
+    i, r = locate(rows, row)
+    j, c = locate(columns, column)
+    flat = table.ravel()
+    corner = i * len(columns) + j
+    below, above = corner + 1, corner + len(columns)
+    low = flat[corner] + c * (flat[below] - flat[corner])
+    high = flat[above] + c * (flat[above + 1] - flat[above])
+    return np.asarray(low + r * (high - low))
+
+
+def locate(nodes: FloatArray, value: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """Cell index and position (0..1) inside the cell of each value, clamped to the nodes."""
+    clipped = np.clip(value, nodes[0], nodes[-1])
+    index = np.clip(np.searchsorted(nodes, clipped, side="right") - 1, 0, len(nodes) - 2)
+    return index, (clipped - nodes[index]) / (nodes[index + 1] - nodes[index])
+
+
+def step_table(
+    replica: ReplicaModel,
+    largest_batch: int,
+    reference_context: float,
+    largest_context: float,
+) -> StepTable:
+    """Ask `replica` for its iteration times up to `largest_batch` sequences.
+
+    Args:
+        replica: the performance model.
+        largest_batch: most sequences that decode together.
+        reference_context: mean cached tokens of a decoding sequence.
+        largest_context: longest context (tokens) that prompts and decodes reach.
+
+    """
+    batch = _grown(max(largest_batch, 2), _BATCH_GROWTH, start=1.0)
+    budget = float(replica.max_batched_tokens)
+    prefill = np.asarray([float(p) for p in (*_PREFILL_NODES, *_PREFILL_DOUBLINGS) if p < budget] + [budget])
+    longest = max(largest_context, 2 * reference_context, 64.0)
+    context = _grown(longest, _CONTEXT_GROWTH, start=max(longest / 512, 16.0))
+    some_prefill = prefill[[1, len(prefill) // 2, -1]]
+    typical_batch = float(batch[len(batch) // 2])
+
+    blocks = [
+        np.broadcast_arrays(batch[:, None], reference_context, prefill[None, :], 0.0),
+        np.broadcast_arrays(batch[:, None], context[None, :], 0.0, 0.0),
+        np.broadcast_arrays(typical_batch, reference_context, some_prefill[:, None], context[None, :]),
+    ]
+    flat = [np.concatenate([block[i].ravel() for block in blocks]) for i in range(4)]
+    times = np.asarray(replica.step_ms(*flat), dtype=np.float64)
+    ends = np.cumsum([block[0].size for block in blocks])
+    base = times[: ends[0]].reshape(len(batch), len(prefill))
+    base[0, 0] = 0.0  # nothing to do takes no time
+    by_context = times[ends[0] : ends[1]].reshape(len(batch), len(context))
+    at_reference = bilinear(batch, prefill, base, batch, 0.0)
+    context_ms = by_context - at_reference[:, None]
+    context_ms[0] = 0.0
+    by_prefix = times[ends[1] :].reshape(len(some_prefill), len(context))
+    alone = bilinear(batch, prefill, base, typical_batch, some_prefill)
+    added = by_prefix - alone[:, None]
+    rows, position = locate(some_prefill, prefill)
+    prefix_ms = added[rows] + position[:, None] * (added[rows + 1] - added[rows])
+    prefix_ms = np.maximum(prefix_ms, 0.0)
+    prefix_ms[0], prefix_ms[:, 0] = 0.0, 0.0
+    return StepTable(batch, prefill, base, context, context_ms, context, prefix_ms)
+
+
+def _grown(last: float, ratio: float, start: float) -> FloatArray:
+    """0, then nodes that grow by `ratio` (at least by 1) from `start` to `last`."""
+    nodes = [0.0, start]
+    while nodes[-1] < last:
+        nodes.append(min(max(nodes[-1] * ratio, nodes[-1] + 1.0), last))
+    return np.asarray(nodes)
