@@ -34,7 +34,7 @@ class InputFault:
         return head + "; ".join(parts)
 
 
-class InputFaults(Exception):  # noqa: N818 - the plural is the point: all faults, not the first
+class InputFaults(Exception):
     """Everything that is wrong with the input, reported together.
 
     `.faults` keeps them in the order of file and line.
@@ -49,7 +49,7 @@ class InputFaults(Exception):  # noqa: N818 - the plural is the point: all fault
         return (InputFaults, (self.faults,))
 
 
-class FieldProblem(ValueError):  # noqa: N818 - it becomes a fault, not a crash
+class FieldProblem(ValueError):
     """Raised inside a pydantic validator to say found, allowed and advice separately.
 
     `at` is the path of the field relative to the model or field that is being validated.
@@ -63,7 +63,7 @@ class FieldProblem(ValueError):  # noqa: N818 - it becomes a fault, not a crash
         super().__init__(f"found {found}; allowed: {allowed}" + (f"; {advice}" if advice else ""))
 
 
-class FieldProblems(ValueError):  # noqa: N818 - as above
+class FieldProblems(ValueError):
     """Several problems that one validator found."""
 
     def __init__(self, problems: Iterable[FieldProblem]):

@@ -132,6 +132,8 @@ class _Names:
     def _fleet(self, fleet: Mapping[str, Any]) -> None:
         for index, server in enumerate(_list(fleet.get("buy"))):
             self._member(("fleet", "buy", index), server, "server", self.catalog.servers)
+            if isinstance(server, str) and server in self.catalog.servers:
+                self._can_buy(server, ("fleet", "buy", index), fleet.get("prices_usd"))
         for part in ("stock", "prices_usd"):
             listed = fleet.get(part)
             for server in listed if isinstance(listed, Mapping) else ():
@@ -139,6 +141,17 @@ class _Names:
         for index, rent in enumerate(_list(fleet.get("rent"))):
             if isinstance(rent, Mapping):
                 self._rent(rent, ("fleet", "rent", index))
+
+    def _can_buy(self, server: str, loc: tuple[str | int, ...], prices: Any) -> None:
+        """Check that a server is sold at a known price."""
+        entry = self.catalog.servers[server]
+        stated = isinstance(prices, Mapping) and prices.get(server) is not None
+        if entry.cloud_only:
+            found, advice = f"'{server}', which is only rented", "put its instance under fleet.rent"
+            self.faults.append(self.document.fault(loc, found, "a server that is sold", advice))
+        elif entry.price_usd is None and not stated:
+            found, advice = f"no price for '{server}'", f"state fleet.prices_usd: {{{server}: ...}}"
+            self.faults.append(self.document.fault(loc, found, "a server with a price", advice))
 
     def _rent(self, rent: Mapping[str, Any], at: tuple[str | int, ...]) -> None:
         if "region" in rent:
@@ -202,7 +215,7 @@ class _Names:
         try:
             self.catalog.regions.resolve(name)
         except UnknownEntry:
-            hint = close_matches(name, self.catalog.regions.names())
+            hint = close_matches(name, region_names(self.catalog))
             self._unknown(loc, name, "a cloud region", hint or "see `planner catalog list regions`")
 
     def _member(self, loc: tuple[str | int, ...], name: Any, kind: str, known: Iterable[str]) -> None:
@@ -213,6 +226,13 @@ class _Names:
 
     def _unknown(self, loc: tuple[str | int, ...], name: str, allowed: str, advice: str) -> None:
         self.faults.append(self.document.fault(loc, f"'{name}'", allowed, advice))
+
+
+def region_names(catalog: Catalog) -> list[str]:
+    """Return every name a region may be called by, for advice."""
+    regions = catalog.regions
+    aliases = [alias for entry in regions.entries.values() for alias in entry.aliases]
+    return [*regions.names(), *aliases]
 
 
 def instance_price(catalog: Catalog, instance: str, region: str, spot: bool) -> float | None:
