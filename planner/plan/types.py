@@ -1,0 +1,237 @@
+"""plan.json: the whole answer, as people and programs read it.
+
+Money is USD per hour with six decimals (whole micro-USD), power whole watts, traffic whole units. The
+`scenario` and `topology` are embedded fully resolved, so that a plan can be verified on its own.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from planner.files import write_json_atomic
+from planner.performance.shape import Shape
+
+
+class _Record(BaseModel):
+    """Base of everything in a plan: unknown fields are errors, so that a corrupted file is noticed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ScenarioFile(_Record):
+    """Where the question came from."""
+
+    path: str | None
+    sha256: str
+
+
+class Cost(_Record):
+    """USD per hour by part; the parts add up to `total`."""
+
+    depreciation: float = 0.0
+    maintenance: float = 0.0
+    infrastructure: float = 0.0
+    retrofit: float = 0.0
+    rent: float = 0.0
+    electricity_idle: float = 0.0
+    electricity_dynamic: float = 0.0
+    network: float = 0.0
+    site_opening: float = 0.0
+    unserved: float = 0.0
+    total: float = 0.0
+
+
+class ServerPlan(_Record):
+    """One powered server.
+
+    name: unique; an existing server keeps the name it has in the topology graph.
+    server: catalog id (or the name of a rented instance or accelerator). origin: existing, buy, rent.
+    power_cap_w: per accelerator. provisioned_w: what breakers carry. expected_w: what the meter reads at
+    the planned load. air_w, liquid_w: provisioned heat.
+    """
+
+    name: str
+    server: str
+    accelerator: str
+    accelerators: int
+    site: str
+    fabric_domain: str | None = None
+    rack: str | None = None
+    origin: Literal["existing", "buy", "rent"]
+    rent_index: int | None = Field(default=None, description="which offer of fleet.rent")
+    power_cap_w: float | None = None
+    provisioned_w: int
+    expected_w: int
+    air_w: int = 0
+    liquid_w: int = 0
+
+
+class ShapePlan(_Record):
+    """What each replica of a pool is (see `planner.performance.shape.Shape`)."""
+
+    llm: str
+    accelerator: str
+    engine: str
+    tp: int
+    pp: int
+    dp: int
+    ep: int
+    weights: str
+    kv_cache: str
+    role: Literal["aggregated", "prefill", "decode"] = "aggregated"
+    power_cap_w: float | None = None
+
+    def shape(self) -> Shape:
+        """Return the shape as the performance room knows it."""
+        return Shape(**self.model_dump())
+
+
+class ReplicaGroup(_Record):
+    """Equal replicas of one pool in one fabric domain (or one rented site).
+
+    placements: for each replica the accelerators it takes, as `server-name:first-last` slices.
+    """
+
+    pool: str
+    shape: ShapePlan
+    site: str
+    fabric_domain: str | None = None
+    server: str
+    count: int
+    placements: list[list[str]]
+
+
+class RoutePlan(_Record):
+    """Traffic of a workload from an origin to a site, served by a path of pools (one, or prefill and
+    decode). `units` of `units_total` units of the workload's traffic."""
+
+    workload: str
+    origin: str
+    site: str
+    pools: list[str]
+    llm: str
+    units: int
+    units_total: int
+    rate_rps: float
+    rtt_ms: float
+
+
+class Unserved(_Record):
+    """Demand left unserved, where the scenario allows it."""
+
+    workload: str
+    origin: str
+    units: int
+    rate_rps: float
+
+
+class PoolLoad(_Record):
+    """How much of a pool a workload keeps busy. service_rate_rps: of one replica; load: replicas."""
+
+    pool: str
+    workload: str
+    rtt_ms: float
+    service_rate_rps: float
+    rate_rps: float
+    load: float
+
+
+class LedgerRow(_Record):
+    """One limit: what is used of it."""
+
+    name: str
+    used: float
+    limit: float | None
+    unit: str
+
+
+class Ledgers(_Record):
+    """Used and limit of everything that is limited."""
+
+    power: list[LedgerRow] = []
+    grid: list[LedgerRow] = []
+    heat: list[LedgerRow] = []
+    network: list[LedgerRow] = []
+    budget: list[LedgerRow] = []
+
+
+class Latency(_Record):
+    """A latency asked for and predicted at the SLO's percentile (network included), ms."""
+
+    asked: float | None
+    predicted: float | None
+
+
+class SloRow(_Record):
+    """What is promised to a workload from an origin at a site by a path of pools."""
+
+    workload: str
+    origin: str
+    site: str
+    pools: list[str]
+    percentile: float | Literal["mean"] | None
+    ttft_ms: Latency
+    tpot_ms: Latency
+    error_band: float | None = None
+    provider: str = ""
+
+
+class Metrics(_Record):
+    """Figures people compare plans by."""
+
+    usd_per_mtok_input: float
+    usd_per_mtok_output: float
+    usd_per_mtok: float
+    output_tokens_per_s: float
+    tokens_per_s_per_mw: float
+    accelerators: int
+    servers: int
+    replicas: int
+    utilization: float
+    expected_kw: float
+    provisioned_kw: float
+    grid_kw: float
+    carbon_kg_per_h: float
+    capex_usd: float
+
+
+class Plan(_Record):
+    """The whole answer."""
+
+    scenario: dict[str, Any]
+    scenario_file: ScenarioFile
+    topology: dict[str, Any]
+    status: Literal["optimal", "feasible"]
+    objective: float
+    bound: float
+    gap: float
+    cost: Cost
+    servers: list[ServerPlan]
+    retrofitted_racks: list[str] = []
+    replicas: list[ReplicaGroup]
+    routes: list[RoutePlan]
+    unserved: list[Unserved] = []
+    pools: list[PoolLoad]
+    ledgers: Ledgers
+    slo: list[SloRow]
+    metrics: Metrics
+    solver: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read plan.json.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is not a plan (JSON or fields are wrong).
+        """
+        return cls.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
+
+    def save(self, path: str | Path) -> None:
+        """Write plan.json, whole or not at all."""
+        write_json_atomic(Path(path), self.model_dump(mode="json"))
