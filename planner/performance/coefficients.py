@@ -76,8 +76,8 @@ class Coefficients:
     """Share of the scale-up link reached by expert dispatch and combine."""
     overlap: Array
     """Sharpness of max(compute, memory): 1 adds them, large takes the maximum."""
-    prefill_share: Array
-    """Share of the competing prefill work of a closed loop that lands on a decode token."""
+    admission_steps: Array
+    """Iterations a new request waits before its prefill is scheduled (polling of the queue)."""
     wave: Array
     """Share of a closed loop's requests that arrive together (burst at the start, lock-step)."""
 
@@ -148,6 +148,6 @@ UNCALIBRATED: dict[str, float] = {
     "exchange_latency_us": 15.0,
     "exchange_bandwidth": 0.4,
     "overlap": 3.0,
-    "prefill_share": 0.9,
+    "admission_steps": 1.0,
     "wave": 0.1,
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
 from planner.performance.shape import Shape
@@ -23,6 +25,8 @@ GIB = 1024.0**3
 # CUDA context, cuBLAS/cuDNN workspaces and captured graphs of a decode-size ladder: 1.0 GiB for
 # a context with libraries, 0.6 GiB for graphs (vLLM prints 0.4-0.9 GiB at start-up).
 RUNTIME_BYTES = 1.6 * GIB
+# Small devices run with fewer graphs and libraries: no more than this share of their memory.
+RUNTIME_LIMIT = 0.05
 # NCCL channels and the custom all-reduce buffers of a TP-8 group (AIConfigurator 0.12,
 # systems/*.yaml: nccl_mem 392 MiB at TP 8); smaller groups hold proportionally less.
 COMMUNICATION_BYTES_TP8 = 392.0 * 1024**2
@@ -42,6 +46,11 @@ class EngineLimits:
     memory_fraction: float = 0.90
     max_batched_tokens: int = 8192
     max_sequences: int = 1024
+    fraction_of_free: bool = False
+    """The fraction is of what weights and buffers leave free (TensorRT-LLM), not of everything."""
+    reserved_output: float = 0.5
+    """Share of the answer a request holds on average: 0.5 when cache is taken block by block as
+    it grows, 1 when an engine reserves the longest answer at admission."""
 
 
 @lru_cache(maxsize=65536)
@@ -137,13 +146,21 @@ def memory_breakdown(llm: LLM, shape: Shape, memory_bytes: float, limits: Engine
         communication += EXCHANGE_BYTES
     per_token = kv_bytes_per_token(llm, shape)
     fixed = kv_bytes_fixed(llm, shape)
+    weights = weights_bytes(llm, shape)
+    activations = activation_bytes(llm, shape, limits)
+    runtime = min(RUNTIME_BYTES, RUNTIME_LIMIT * float(memory_bytes))
+    usable = float(memory_bytes) * limits.memory_fraction
+    if limits.fraction_of_free:
+        taken = weights + activations + communication + runtime
+        usable = taken + max(float(memory_bytes) - taken, 0.0) * limits.memory_fraction
+        usable = min(usable, float(memory_bytes))
     memory = MemoryBreakdown(
         total_bytes=float(memory_bytes),
-        usable_bytes=float(memory_bytes) * limits.memory_fraction,
-        weights_bytes=weights_bytes(llm, shape),
-        activation_bytes=activation_bytes(llm, shape, limits),
+        usable_bytes=usable,
+        weights_bytes=weights,
+        activation_bytes=activations,
         communication_bytes=communication,
-        runtime_bytes=min(RUNTIME_BYTES, 0.05 * float(memory_bytes)),
+        runtime_bytes=runtime,
         kv_bytes_per_token=per_token,
         kv_bytes_fixed=fixed,
         kv_capacity_tokens=0.0,
@@ -152,9 +169,10 @@ def memory_breakdown(llm: LLM, shape: Shape, memory_bytes: float, limits: Engine
     return MemoryBreakdown(**{**vars(memory), "kv_capacity_tokens": capacity * shape.dp})
 
 
-def requests_held(memory: MemoryBreakdown, shape: Shape, tokens_per_request: float) -> float:
-    """Return how many requests of that many cached tokens a replica holds (may be infinite)."""
+def requests_held(memory: MemoryBreakdown, shape: Shape, tokens_per_request: Any) -> Any:
+    """Return how many requests of that many cached tokens a replica holds (may be infinite).
+
+    ``tokens_per_request`` may be an array.
+    """
     each = memory.kv_bytes_per_token * tokens_per_request + memory.kv_bytes_fixed
-    if each <= 0:
-        return float("inf")
-    return max(memory.kv_budget_bytes, 0.0) / each * shape.dp
+    return max(memory.kv_budget_bytes, 0.0) / np.maximum(each, 1e-9) * shape.dp

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from planner.catalog.servers import Server
 
 GB = 1e9
+# TensorRT-LLM admits a request only when its longest answer has room (GUARANTEED_NO_EVICT, its
+# default scheduler policy); vLLM and SGLang take blocks as the answer grows and preempt.
+RESERVED_OUTPUT = {"trtllm": 1.0}
 
 
 def chip_of(accelerator: Accelerator, shape: Shape, server: Server | None = None) -> Chip:
@@ -201,6 +204,8 @@ def engine_limits(engine: str, memory_fraction: float | None = None) -> EngineLi
             memory_fraction=known.memory_fraction,
             max_batched_tokens=known.max_batched_tokens,
             max_sequences=known.max_sequences,
+            fraction_of_free=known.memory_fraction_of_free,
+            reserved_output=RESERVED_OUTPUT.get(engine, 0.5),
         )
     return limits if memory_fraction is None else replace(limits, memory_fraction=memory_fraction)
 

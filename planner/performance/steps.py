@@ -49,10 +49,12 @@ class Batch:
         Mean cached tokens of those sequences.
     prefill_tokens
         Prompt tokens processed.
-    prefill_pairs_context
+    prefill_context
         Cached tokens in front of each prompt's chunk.
     prompts
         Number of prompts those tokens belong to (at least 1 where there are tokens).
+    tokens_each
+        Tokens each decoding sequence computes: 1, or 1 + drafted ones under speculation.
     """
 
     sequences: Array
@@ -60,6 +62,7 @@ class Batch:
     prefill_tokens: Array
     prefill_context: Array
     prompts: Array
+    tokens_each: Array | float = 1.0
 
 
 def smooth_max(first: Array, second: Array, sharpness: Array) -> Array:
@@ -85,8 +88,9 @@ def stage_gpu_ms(work: Work, chip: Chip, rates: Coefficients, batch: Batch) -> A
 
     ``batch`` counts what this rank processes (already divided by dp and by pp micro-batches).
     """
-    tokens = batch.sequences + batch.prefill_tokens
-    sampled = batch.sequences + np.where(batch.prefill_tokens > 0, batch.prompts, 0.0)
+    decoded = batch.sequences * batch.tokens_each
+    tokens = decoded + batch.prefill_tokens
+    sampled = decoded + np.where(batch.prefill_tokens > 0, batch.prompts, 0.0)
     sharp = rates.overlap
     stream = chip.memory_gb_s * rates.memory
     plain_rate = chip.plain_tflops * rates.compute
@@ -145,7 +149,7 @@ def _attention(work: Work, chip: Chip, rates: Coefficients, batch: Batch) -> Arr
     cache_rate = chip.memory_gb_s * rates.cache_memory * latent
     seen = np.minimum(batch.context[..., None], work.slot_window)
     read = np.sum(seen * work.slot_cache_bytes, axis=-1) * batch.sequences
-    flops = np.sum(seen * work.slot_decode_flops, axis=-1) * batch.sequences
+    flops = np.sum(seen * work.slot_decode_flops, axis=-1) * batch.sequences * batch.tokens_each
     decode = smooth_max(flops / compute_rate * MS_PER_TERA, read / cache_rate * MS_PER_GIGA, rates.overlap)
     decode = decode + 2.0 * work.state_bytes * batch.sequences / cache_rate * MS_PER_GIGA
     prompts = np.maximum(batch.prompts, 1e-9)
@@ -178,7 +182,8 @@ def iteration_ms(work: Work, chip: Chip, rates: Coefficients, batch: Batch) -> A
         context=batch.context,
         prefill_tokens=_share(batch.prefill_tokens, parts),
         prefill_context=batch.prefill_context,
-        prompts=np.maximum(batch.prompts / parts, np.minimum(batch.prompts, 1.0)),
+        prompts=_share(batch.prompts, parts),
+        tokens_each=batch.tokens_each,
     )
     device = stage_gpu_ms(work, chip, rates, rank)
     launched = np.where(rank.prefill_tokens > 0, work.kernels * rates.eager_launch_us * 1e-3, 0.0)
