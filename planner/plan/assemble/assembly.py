@@ -1,0 +1,398 @@
+"""Put the tables of the problem together, and keep what each row stands for."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+
+from planner.optimize.problem import (
+    LOAD_SCALE,
+    UNLIMITED,
+    Assignments,
+    Candidates,
+    Demands,
+    Flows,
+    HostGroups,
+    Hostings,
+    Pools,
+    Problem,
+    RackClasses,
+    RackMixes,
+    Sites,
+    integers,
+)
+from planner.performance.providers.table import RateTable
+from planner.plan.assemble.failures import failure_table
+from planner.plan.assemble.limits import (
+    UnitUse,
+    budget_rows,
+    carbon_mg_per_h,
+    grid_rows,
+    heat_rows,
+    power_rows,
+)
+from planner.plan.assemble.mixes import Mix, rack_mixes
+from planner.plan.assemble.offers import (
+    MICRO,
+    Host,
+    Offer,
+    electricity_micro_usd,
+    rack_offers,
+    rent_offers,
+)
+from planner.plan.assemble.serving import (
+    Offering,
+    Route,
+    analytic_offering,
+    possible_routes,
+    table_offering,
+)
+from planner.plan.traffic import egress_usd_per_h
+from planner.scenario import Workload
+from planner.scenario.economics import HOURS_PER_YEAR
+from planner.shapes import MenuEntry, Promise
+from planner.topology import Question, RackClass, build_graph, rack_classes
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A menu entry at a site."""
+
+    entry: MenuEntry
+    site: str
+
+    @property
+    def name(self) -> str:
+        """Readable and unique."""
+        return f"{self.site}/{self.entry.server}/{self.entry.shape.name}"
+
+
+@dataclass(frozen=True)
+class DemandOf:
+    """Demand i: units of a workload from an origin."""
+
+    workload: str
+    origin: str
+    units: int
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The problem, and for each of its rows the thing it stands for (same order as the tables)."""
+
+    question: Question
+    graph: nx.MultiDiGraph
+    problem: Problem
+    offering: Offering
+    offers: Sequence[Offer]
+    classes: Sequence[RackClass]
+    mixes: Sequence[tuple[RackClass, Mix]]
+    host_groups: Sequence[tuple[str, str]]
+    pools: Sequence[Pool]
+    demands: Sequence[DemandOf]
+    lanes: Sequence[tuple[Promise, str]]
+    flow_routes: Sequence[Route]
+    assignment_pools: Sequence[tuple[int, ...]]
+
+
+def unit_rps(workload: Workload, units_total: int) -> float:
+    """Return the arrival rate of one unit of a workload, requests/s."""
+    return workload.rate_rps / units_total
+
+
+def demand_list(question: Question) -> list[DemandOf]:
+    """Return the demands: the share of each origin in whole units, rounded up."""
+    total = question.scenario.solver.demand_units
+    return [
+        DemandOf(workload.name, origin, math.ceil(share * total - 1e-6))
+        for workload in question.scenario.workloads
+        if workload.rate_rps > 0
+        for origin, share in workload.origins.items()
+        if share > 0
+    ]
+
+
+def assemble(question: Question, counted: Mapping[str, int] | None = None) -> Assembly:
+    """Return the problem of a question.
+
+    Args:
+        question: scenario, topology and catalog, checked.
+        counted: failure name -> servers or racks to count as lost (see `failure_table`).
+    """
+    scenario, catalog = question.scenario, question.catalog
+    graph = build_graph(question.topology, catalog)
+    classes = rack_classes(graph)
+    offers = [
+        *rack_offers(graph, classes, scenario, catalog, (None,)),
+        *rent_offers(graph, scenario, catalog),
+    ]
+    hosts = list({offer.host.label: offer.host for offer in offers}.values())
+    routes = possible_routes(question, graph)
+    offering = _offering(question, hosts, routes)
+    mixes, mix_table = _mix_table(classes, offers, scenario.economics.infrastructure_life_years)
+    groups, group_table = _host_group_table(graph, offers)
+    pools, hostings = _pool_tables(offering, offers, groups, graph)
+    demands = demand_list(question)
+    lanes, flow_routes, flows = _flow_tables(question, graph, demands, routes)
+    assignment_pools, assignments, carbon = _assignment_tables(question, graph, lanes, pools, offers)
+    total_units = scenario.solver.demand_units
+    use = UnitUse(
+        assign_cost=assignments.cost.tolist(),
+        assign_carbon_mg=carbon,
+        flow_cost=flows.cost.tolist(),
+        unserved_tokens_mtok=[
+            mtok_per_h(scenario.workload(demand.workload)) / total_units for demand in demands
+        ],
+    )
+    all_mtok = sum(mtok_per_h(workload) for workload in scenario.workloads)
+    site_names = [site.name for site in question.topology.sites]
+    problem = Problem(
+        workloads=tuple(workload.name for workload in scenario.workloads),
+        demands=_demand_table(question, demands),
+        sites=Sites(
+            tuple(site_names),
+            integers([round(graph.nodes[name]["open_usd_per_h"] * MICRO) for name in site_names]),
+        ),
+        rack_classes=RackClasses(
+            tuple(rack_class.name for rack_class in classes),
+            integers([rack_class.count for rack_class in classes]),
+            tuple(f"topology: racks {rack_class.name}" for rack_class in classes),
+        ),
+        mixes=mix_table,
+        host_groups=group_table,
+        candidates=_candidate_table(offers, groups, classes),
+        pools=Pools(
+            tuple(pool.name for pool in pools),
+            integers([site_names.index(pool.site) for pool in pools]),
+            integers([UNLIMITED] * len(pools)),
+            integers([0] * len(pools)),
+        ),
+        hostings=hostings,
+        lane_workload=integers([_position(scenario.workloads, lane[0].workload) for lane in lanes]),
+        lane_site=integers([site_names.index(site) for _, site in lanes]),
+        flows=flows,
+        assignments=assignments,
+        ledgers=(
+            power_rows(graph, classes, offers),
+            grid_rows(graph, scenario, offers),
+            heat_rows(graph, offers),
+            *budget_rows(graph, scenario, offers, mixes, use, all_mtok),
+        ),
+        failures=failure_table(
+            graph, scenario, classes, offers, groups, [demand.units for demand in demands], counted or {}
+        ),
+        usable_load=math.floor(LOAD_SCALE * (1 - scenario.reliability.headroom) + 1e-6),
+    )
+    return Assembly(
+        question,
+        graph,
+        problem,
+        offering,
+        offers,
+        classes,
+        mixes,
+        groups,
+        pools,
+        demands,
+        lanes,
+        flow_routes,
+        assignment_pools,
+    )
+
+
+def mtok_per_h(workload: Workload) -> float:
+    """Return the million tokens per hour of a workload, input and output."""
+    tokens = float(workload.input_tokens.mean) + float(workload.output_tokens.mean)
+    return workload.rate_rps * tokens * SECONDS_PER_HOUR / 1e6
+
+
+def _offering(question: Question, hosts: Sequence[Host], routes: list[Route]) -> Offering:
+    performance = question.scenario.performance
+    if performance.provider == "table":
+        assert performance.path is not None  # the scenario checks it
+        return table_offering(question.scenario, RateTable.load(performance.path), hosts, routes)
+    return analytic_offering(question, hosts, routes)
+
+
+def _position(workloads: Sequence[Workload], name: str) -> int:
+    return next(index for index, workload in enumerate(workloads) if workload.name == name)
+
+
+def _demand_table(question: Question, demands: Sequence[DemandOf]) -> Demands:
+    scenario = question.scenario
+    total = scenario.solver.demand_units
+    costs = []
+    for demand in demands:
+        price = scenario.workload(demand.workload).unserved_usd_per_request
+        rate = unit_rps(scenario.workload(demand.workload), total)
+        costs.append(-1 if price is None else round(price * rate * SECONDS_PER_HOUR * MICRO))
+    return Demands(
+        names=tuple(f"{demand.workload}/{demand.origin}" for demand in demands),
+        workload=integers([_position(scenario.workloads, demand.workload) for demand in demands]),
+        units=integers([demand.units for demand in demands]),
+        unserved_cost=integers(costs),
+        source=tuple(f"workloads.{demand.workload}.rate_rps" for demand in demands),
+    )
+
+
+def _mix_table(
+    classes: Sequence[RackClass], offers: Sequence[Offer], life_years: float
+) -> tuple[list[tuple[RackClass, Mix]], RackMixes]:
+    of_class: dict[str, list[int]] = defaultdict(list)
+    for j, offer in enumerate(offers):
+        if offer.rack_class is not None:
+            of_class[offer.rack_class.name].append(j)
+    mixes: list[tuple[RackClass, Mix]] = []
+    nonzeros: list[tuple[int, int, int]] = []
+    classes_of: list[int] = []
+    costs: list[int] = []
+    for k, rack_class in enumerate(classes):
+        members = of_class[rack_class.name]
+        for mix in rack_mixes(rack_class, [offers[j] for j in members]):
+            nonzeros += [
+                (len(mixes), j, count) for j, count in zip(members, mix.counts, strict=True) if count
+            ]
+            classes_of.append(k)
+            usd = float(rack_class.attributes["retrofit"]["usd"]) if mix.retrofit else 0.0
+            costs.append(round(usd / (life_years * HOURS_PER_YEAR) * MICRO))
+            mixes.append((rack_class, mix))
+    array = np.array(nonzeros, dtype=np.int64).reshape(-1, 3)
+    table = RackMixes(integers(classes_of), integers(costs), array[:, 0], array[:, 1], array[:, 2])
+    return mixes, table
+
+
+def _host_group_table(
+    graph: nx.MultiDiGraph, offers: Sequence[Offer]
+) -> tuple[list[tuple[str, str]], HostGroups]:
+    first: dict[tuple[str, str], Offer] = {}
+    for offer in offers:
+        first.setdefault(offer.host_group, offer)
+    sites = [name for name, about in graph.nodes(data=True) if about["kind"] == "site"]
+    groups = list(first)
+    return groups, HostGroups(
+        tuple(f"{place}/{host}" for place, host in groups),
+        integers([sites.index(first[group].site) for group in groups]),
+        integers([first[group].host.accelerators for group in groups]),
+    )
+
+
+def _candidate_table(
+    offers: Sequence[Offer], groups: Sequence[tuple[str, str]], classes: Sequence[RackClass]
+) -> Candidates:
+    class_number = {rack_class.name: k for k, rack_class in enumerate(classes)}
+    group_number = {group: h for h, group in enumerate(groups)}
+    return Candidates(
+        names=tuple(offer.name for offer in offers),
+        host_group=integers([group_number[offer.host_group] for offer in offers]),
+        rack_class=integers(
+            [-1 if offer.rack_class is None else class_number[offer.rack_class.name] for offer in offers]
+        ),
+        maximum=integers([UNBOUNDED if offer.maximum is None else offer.maximum for offer in offers]),
+        cost=integers([offer.cost for offer in offers]),
+    )
+
+
+UNBOUNDED = 1_000_000
+"""Servers of one kind that no plan exceeds; keeps coefficients small where nothing else bounds them."""
+
+
+def _pool_tables(
+    offering: Offering,
+    offers: Sequence[Offer],
+    groups: Sequence[tuple[str, str]],
+    graph: nx.MultiDiGraph,
+) -> tuple[list[Pool], Hostings]:
+    """Return every pool that could exist, and the host groups it could stand on.
+
+    A replica of several servers needs them in one fabric domain; rented servers share none.
+    """
+    site_of = {offer.host_group: offer.site for offer in offers}
+    owned = {offer.host_group for offer in offers if offer.origin != "rent"}
+    pools: list[Pool] = []
+    rows: list[tuple[int, int, int, int]] = []
+    for entry in offering.menu.entries:
+        number_at: dict[str, int] = {}
+        for h, group in enumerate(groups):
+            if group[1] != entry.server or (entry.whole_servers and group not in owned):
+                continue
+            site = site_of[group]
+            if site not in number_at:
+                number_at[site] = len(pools)
+                pools.append(Pool(entry, site))
+            inside = 0 if entry.whole_servers else entry.shape.accelerators
+            rows.append((number_at[site], h, inside, entry.whole_servers))
+    array = np.array(rows, dtype=np.int64).reshape(-1, 4)
+    return pools, Hostings(array[:, 0], array[:, 1], array[:, 2], array[:, 3])
+
+
+def _flow_tables(
+    question: Question, graph: nx.MultiDiGraph, demands: Sequence[DemandOf], routes: Sequence[Route]
+) -> tuple[list[tuple[Promise, str]], list[Route], Flows]:
+    """Return lanes (promise, site), and a flow for each demand and site."""
+    scenario = question.scenario
+    number = {(demand.workload, demand.origin): i for i, demand in enumerate(demands)}
+    lanes: dict[tuple[Promise, str], int] = {}
+    kept: list[Route] = []
+    rows: list[tuple[int, int, int]] = []
+    for route in routes:
+        demand = number.get((route.workload, route.origin))
+        if demand is None:
+            continue
+        lane = lanes.setdefault((route.promise, route.site), len(lanes))
+        workload = scenario.workload(route.workload)
+        rate = unit_rps(workload, scenario.solver.demand_units)
+        usd = egress_usd_per_h(workload, rate, graph.nodes[route.site]["egress_usd_per_gb"])
+        rows.append((demand, lane, round(usd * MICRO)))
+        kept.append(route)
+    array = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    return list(lanes), kept, Flows(array[:, 0], array[:, 1], array[:, 2])
+
+
+def _assignment_tables(
+    question: Question,
+    graph: nx.MultiDiGraph,
+    lanes: Sequence[tuple[Promise, str]],
+    pools: Sequence[Pool],
+    offers: Sequence[Offer],
+) -> tuple[list[tuple[int, ...]], Assignments, list[int]]:
+    """Return the paths each lane may take, with load, energy cost and carbon of a unit."""
+    scenario = question.scenario
+    pue_of = {(offer.site, offer.host.label): offer.pue for offer in offers}
+    rented = {(offer.site, offer.host.label) for offer in offers if offer.origin == "rent"}
+    at_site: dict[str, list[int]] = defaultdict(list)
+    for q, pool in enumerate(pools):
+        at_site[pool.site].append(q)
+    paths: list[tuple[int, ...]] = []
+    rows: list[tuple[int, int, int, int]] = []
+    carbon: list[int] = []
+    for lane, (promise, site) in enumerate(lanes):
+        rate = unit_rps(scenario.workload(promise.workload), scenario.solver.demand_units)
+        about = graph.nodes[site]
+        for q in at_site[site]:
+            column = pools[q].entry.columns.get(promise)
+            if column is None:
+                continue
+            host = (site, pools[q].entry.server)
+            watts = column.joules_per_request * rate
+            tariff = 0.0 if host in rented else float(about["electricity_usd_per_kwh"])
+            cost = electricity_micro_usd(watts, pue_of[host], tariff)
+            load = math.ceil(LOAD_SCALE * rate / column.rate_rps - 1e-9)
+            rows.append((lane, q, load, cost))
+            carbon.append(carbon_mg_per_h(watts, pue_of[host], float(about["carbon_g_per_kwh"])))
+            paths.append((q,))
+    array = np.array(rows, dtype=np.int64).reshape(-1, 4)
+    assignments = Assignments(
+        lane=array[:, 0],
+        cost=array[:, 3],
+        load_row=integers(range(len(rows))),
+        load_pool=array[:, 1],
+        load=array[:, 2],
+    )
+    return paths, assignments, carbon

@@ -1,0 +1,116 @@
+"""What may fail, and what is lost with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import networkx as nx
+import numpy as np
+
+from planner.optimize.problem import Failures, integers
+from planner.plan.assemble.offers import Offer
+from planner.scenario import Scenario
+from planner.topology import RackClass, supply_shares
+
+
+def failure_table(
+    graph: nx.MultiDiGraph,
+    scenario: Scenario,
+    classes: Sequence[RackClass],
+    offers: Sequence[Offer],
+    host_groups: Sequence[tuple[str, str]],
+    demand_units: Sequence[int],
+    counted: Mapping[str, int],
+) -> Failures | None:
+    """Return the losses that the scenario wants survived, None if there are none.
+
+    Losses that take no server (a feed whose racks hang on another one too) are left out: the power rows
+    already hold after them.
+
+    Args:
+        graph: the topology.
+        scenario: `reliability` says what to survive.
+        classes: rack classes.
+        offers: all candidates.
+        host_groups: (place, host) of each host group, in the problem's order.
+        demand_units: units of each demand.
+        counted: failure name -> how many servers or racks to count as lost, where more than one.
+    """
+    wanted = set(scenario.reliability.survive)
+    names: list[str] = []
+    lost_one: list[int] = []
+    lost_rack: list[int] = []
+    pairs: list[tuple[int, int]] = []
+
+    def add(name: str, candidates: Sequence[int], group: int = -1, rack: int = -1) -> None:
+        pairs.extend((len(names), j) for j in candidates)
+        names.append(name)
+        lost_one.append(group)
+        lost_rack.append(rack)
+
+    if wanted & {"server", "scale_up_domain"}:
+        for h, (place, host) in enumerate(host_groups):
+            add(f"survive/server/{place}/{host}", [], group=h)
+    if "rack" in wanted:
+        with_servers = {offer.rack_class.name for offer in offers if offer.rack_class is not None}
+        for k, rack_class in enumerate(classes):
+            if rack_class.name in with_servers:
+                add(f"survive/rack/{rack_class.name}", [], rack=k)
+    if "feed" in wanted:
+        for node, about in graph.nodes(data=True):
+            if about["kind"] == "power" and about["level"] == "feed":
+                lost = [j for j, offer in enumerate(offers) if _without_power(graph, offer, node)]
+                if lost:
+                    add(f"survive/feed/{node}", lost)
+    if "cooling_loop" in wanted:
+        for node, about in graph.nodes(data=True):
+            if about["kind"] == "cooling":
+                lost = [j for j, offer in enumerate(offers) if node in loops_needed(offer)]
+                if lost:
+                    add(f"survive/cooling_loop/{node}", lost)
+    if "site" in wanted:
+        for node, about in graph.nodes(data=True):
+            if about["kind"] == "site":
+                lost = [j for j, offer in enumerate(offers) if offer.site == node]
+                if lost:
+                    add(f"survive/site/{node}", lost)
+    if not names:
+        return None
+    level = scenario.reliability.level
+    kept = np.ceil(np.asarray(demand_units, dtype=np.float64) * level - 1e-9).astype(np.int64)
+    array = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return Failures(
+        names=tuple(names),
+        kept_units=np.tile(kept, (len(names), 1)),
+        lost_candidate_row=array[:, 0],
+        lost_candidate=array[:, 1],
+        lost_one_of=integers(lost_one),
+        lost_rack_of=integers(lost_rack),
+        lost_count=integers([counted.get(name, 1) for name in names]),
+    )
+
+
+def _without_power(graph: nx.MultiDiGraph, offer: Offer, lost: str) -> bool:
+    """True if the racks of an offer hang on `lost` and cannot run without it."""
+    if offer.rack_class is None or not offer.rack_class.feeds:
+        return False
+    feeds = offer.rack_class.feeds
+    if lost not in supply_shares(graph, feeds):
+        return False
+    redundant = offer.rack_class.attributes["redundancy"] != "none"
+    return not (redundant and supply_shares(graph, feeds, lost))
+
+
+def loops_needed(offer: Offer) -> set[str]:
+    """Return the cooling loops without which a server must stop."""
+    if offer.rack_class is None:
+        return set()
+    needed: set[str] = set()
+    if offer.air_w and offer.rack_class.air_loop is not None:
+        needed.add(offer.rack_class.air_loop)
+    liquid = offer.rack_class.liquid_loop
+    if offer.retrofit:
+        liquid = str(offer.rack_class.attributes["retrofit"]["liquid_loop"])
+    if offer.liquid_w and liquid is not None:
+        needed.add(liquid)
+    return needed

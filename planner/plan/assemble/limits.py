@@ -1,0 +1,205 @@
+"""The ledgers: what each server, rack and unit of traffic uses of power, heat, money, carbon and stock."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import networkx as nx
+import numpy as np
+
+from planner.optimize.problem import Entries, Ledger, integers
+from planner.plan.assemble.mixes import Mix
+from planner.plan.assemble.offers import Offer
+from planner.scenario import Scenario
+from planner.topology import RackClass, power_cases
+
+WATTS_PER_KW = 1000
+
+
+@dataclass
+class Rows:
+    """Collects the rows of one family of limits."""
+
+    family: str
+    unit: str
+    names: list[str] = field(default_factory=list)
+    limits: list[int] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    entries: dict[str, list[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, name: str, limit: int, source: str) -> int:
+        """Add a row and return its number."""
+        self.names.append(name)
+        self.limits.append(limit)
+        self.sources.append(source)
+        return len(self.names) - 1
+
+    def use(self, kind: str, row: int, column: int, amount: int) -> None:
+        """Say that one variable `column` of a kind uses `amount` of the row's limit."""
+        if amount:
+            self.entries[kind].append((row, column, amount))
+
+    def ledger(self) -> Ledger:
+        """Return the immutable table."""
+        tables = {}
+        for kind, triples in self.entries.items():
+            array = np.array(triples, dtype=np.int64).reshape(-1, 3)
+            tables[kind] = Entries(array[:, 0], array[:, 1], array[:, 2])
+        return Ledger(
+            self.family, tuple(self.names), integers(self.limits), self.unit, tuple(self.sources), tables
+        )
+
+
+def power_rows(graph: nx.MultiDiGraph, classes: Sequence[RackClass], offers: Sequence[Offer]) -> Ledger:
+    """Return the rows of every power node: in normal operation and after the loss of what backs it."""
+    rows = Rows("power", "W")
+    by_class: dict[str, list[int]] = defaultdict(list)
+    for j, offer in enumerate(offers):
+        if offer.rack_class is not None:
+            by_class[offer.rack_class.name].append(j)
+    first_member = {rack_class.members[0]: rack_class for rack_class in classes}
+    for case in power_cases(graph):
+        node = graph.nodes[case.node]
+        name = f"power/{node['level']}/{case.node}"
+        if case.lost is not None:
+            name += f"/without/{case.lost}"
+        source = f"topology: capacity_kw of {case.node}"
+        row = rows.add(name, int(round(case.usable_kw * WATTS_PER_KW, 6)), source)
+        for rack, share in case.shares.items():
+            if rack not in first_member:
+                continue
+            for j in by_class[first_member[rack].name]:
+                rows.use("servers", row, j, int(np.ceil(offers[j].provisioned_w * share - 1e-6)))
+    return rows.ledger()
+
+
+def grid_rows(graph: nx.MultiDiGraph, scenario: Scenario, offers: Sequence[Offer]) -> Ledger:
+    """Return the rows of every grid contract, and of the scenario's limit over all owned sites."""
+    rows = Rows("grid", "W")
+    row_of: dict[str, int] = {}
+    for site, about in graph.nodes(data=True):
+        if about["kind"] == "site" and about["grid_kw"] is not None:
+            limit = int(round(about["grid_kw"] * WATTS_PER_KW, 6))
+            row_of[site] = rows.add(f"grid/site/{site}", limit, f"topology: grid_kw of {site}")
+    total = None
+    if scenario.limits.grid_kw is not None:
+        limit = int(round(scenario.limits.grid_kw * WATTS_PER_KW, 6))
+        total = rows.add("grid/total", limit, "limits.grid_kw")
+    for j, offer in enumerate(offers):
+        if offer.origin == "rent":
+            continue
+        drawn = grid_watts(offer)
+        if offer.site in row_of:
+            rows.use("servers", row_of[offer.site], j, drawn)
+        if total is not None:
+            rows.use("servers", total, j, drawn)
+    return rows.ledger()
+
+
+def grid_watts(offer: Offer) -> int:
+    """Return what a server takes from the grid at its provisioned power, cooling included."""
+    return int(np.ceil(offer.provisioned_w * offer.pue - 1e-6))
+
+
+def heat_rows(graph: nx.MultiDiGraph, offers: Sequence[Offer]) -> Ledger:
+    """Return the rows of every cooling loop: provisioned heat of the racks it serves."""
+    rows = Rows("heat", "W")
+    row_of: dict[str, int] = {}
+    for loop, about in graph.nodes(data=True):
+        if about["kind"] == "cooling":
+            limit = int(round(about["usable_kw"] * WATTS_PER_KW, 6))
+            row_of[loop] = rows.add(f"heat/{about['medium']}/{loop}", limit, f"topology: units of {loop}")
+    for j, offer in enumerate(offers):
+        if offer.rack_class is None:
+            continue
+        liquid_loop = offer.rack_class.liquid_loop
+        if offer.retrofit:
+            liquid_loop = offer.rack_class.attributes["retrofit"]["liquid_loop"]
+        if offer.rack_class.air_loop is not None:
+            rows.use("servers", row_of[offer.rack_class.air_loop], j, offer.air_w)
+        if liquid_loop is not None:
+            rows.use("servers", row_of[liquid_loop], j, offer.liquid_w)
+    return rows.ledger()
+
+
+@dataclass(frozen=True)
+class UnitUse:
+    """What the variables of routing use: per assigned unit, per flowing unit, per unserved unit.
+
+    watts: dynamic IT watts of a unit. pue and carbon_g_per_kwh: of the site that serves it.
+    """
+
+    assign_cost: Sequence[int]
+    assign_carbon_mg: Sequence[int]
+    flow_cost: Sequence[int]
+    unserved_tokens_mtok: Sequence[float]
+
+
+def carbon_mg_per_h(watts: float, pue: float, carbon_g_per_kwh: float) -> int:
+    """Return mg CO2 per hour of `watts` of IT load."""
+    return round(watts / 1000.0 * pue * carbon_g_per_kwh * 1000.0)
+
+
+def budget_rows(
+    graph: nx.MultiDiGraph,
+    scenario: Scenario,
+    offers: Sequence[Offer],
+    mixes: Sequence[tuple[RackClass, Mix]],
+    use: UnitUse,
+    mtok_per_h: float,
+) -> list[Ledger]:
+    """Return the rows of capex, opex, carbon, server count and stock, as far as limits are stated."""
+    limits = scenario.limits
+    money = Rows("budget", "USD")
+    if limits.capex_usd is not None:
+        row = money.add("budget/capex", int(limits.capex_usd), "limits.capex_usd")
+        for j, offer in enumerate(offers):
+            money.use("servers", row, j, int(np.ceil(offer.capex_usd)))
+        for m, (rack_class, mix) in enumerate(mixes):
+            if mix.retrofit:
+                money.use("mixes", row, m, int(np.ceil(rack_class.attributes["retrofit"]["usd"])))
+    running = Rows("budget", "micro-USD/h")
+    if limits.opex_usd_per_h is not None:
+        row = running.add("budget/opex", round(limits.opex_usd_per_h * 1e6), "limits.opex_usd_per_h")
+        for j, offer in enumerate(offers):
+            running.use("servers", row, j, offer.rental + offer.maintenance + offer.idle_electricity)
+        for a, cost in enumerate(use.assign_cost):
+            running.use("assign", row, a, cost)
+        for f, cost in enumerate(use.flow_cost):
+            running.use("flow", row, f, cost)
+    carbon = Rows("carbon", "mg CO2/h")
+    stated: list[tuple[str, float, str]] = []
+    if limits.carbon_kg_per_h is not None:
+        stated.append(("carbon/total", limits.carbon_kg_per_h * 1e6, "limits.carbon_kg_per_h"))
+    if limits.carbon_g_per_mtok is not None:
+        allowed = limits.carbon_g_per_mtok * 1000.0 * mtok_per_h
+        stated.append(("carbon/per_mtok", allowed, "limits.carbon_g_per_mtok"))
+    for name, limit, source in stated:
+        row = carbon.add(name, int(limit), source)
+        for j, offer in enumerate(offers):
+            intensity = float(graph.nodes[offer.site]["carbon_g_per_kwh"])
+            carbon.use("servers", row, j, carbon_mg_per_h(offer.idle_w, offer.pue, intensity))
+        for a, amount in enumerate(use.assign_carbon_mg):
+            carbon.use("assign", row, a, amount)
+        if name == "carbon/per_mtok":
+            for i, mtok in enumerate(use.unserved_tokens_mtok):
+                extra = int(np.ceil((limits.carbon_g_per_mtok or 0.0) * 1000.0 * mtok))
+                carbon.use("unserved", row, i, extra)
+    count = Rows("stock", "servers")
+    if limits.servers is not None:
+        row = count.add("servers/total", limits.servers, "limits.servers")
+        for j in range(len(offers)):
+            count.use("servers", row, j, 1)
+    for server_id, stock in scenario.fleet.stock.items():
+        row = count.add(f"stock/{server_id}", stock, f"fleet.stock.{server_id}")
+        for j, offer in enumerate(offers):
+            if offer.origin == "buy" and offer.host.name == server_id:
+                count.use("servers", row, j, 1)
+    return [rows.ledger() for rows in (money, running, carbon, count) if rows.names]
+
+
+def rows_by_name(ledgers: Sequence[Ledger]) -> Mapping[str, tuple[Ledger, int]]:
+    """Return every ledger row by its name."""
+    return {name: (ledger, row) for ledger in ledgers for row, name in enumerate(ledger.names)}

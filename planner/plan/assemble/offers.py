@@ -1,0 +1,328 @@
+"""Every server that could be powered: those that stand, those that can be bought, those to rent.
+
+An offer is a server type with a power cap at a place, with what one such server costs, draws and heats.
+All amounts are integers (watts, micro-USD per hour), so that sums are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import networkx as nx
+
+from planner.catalog import Accelerator, Catalog, Server
+from planner.performance.power import server_idle_w
+from planner.scenario import Economics, Rent, Scenario
+from planner.scenario.economics import HOURS_PER_YEAR
+from planner.topology import RackClass, rented_site
+
+MICRO = 1_000_000
+
+Origin = Literal["existing", "buy", "rent"]
+
+
+@dataclass(frozen=True)
+class Host:
+    """A server type with a power cap: what replicas run on.
+
+    name: server id, or instance or accelerator id for rented ones without a server in the catalog.
+    server: the catalog's entry (for a rented accelerator: a likeness of it), None if only a name.
+    """
+
+    name: str
+    accelerator: str
+    accelerators: int
+    server: Server | None
+    cap_w: float | None
+
+    @property
+    def label(self) -> str:
+        """Name with the cap, unique among hosts."""
+        return self.name if self.cap_w is None else f"{self.name}@{self.cap_w:g}w"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A host at a place, and what one such server uses. Amounts: watts and micro-USD per hour.
+
+    rack_class: None for rented servers. maximum: None if only space, stock and limits bound it.
+    rent_index: which entry of fleet.rent. retrofit: stands only in racks turned to liquid.
+    pue: PUE of its heat split at its site.
+    """
+
+    host: Host
+    origin: Origin
+    site: str
+    fabric_domain: str | None
+    rack_class: RackClass | None
+    maximum: int | None
+    rent_index: int | None
+    retrofit: bool
+    provisioned_w: int
+    idle_w: int
+    air_w: int
+    liquid_w: int
+    pue: float
+    capex_usd: float
+    depreciation: int
+    maintenance: int
+    infrastructure: int
+    rental: int
+    idle_electricity: int
+
+    @property
+    def server(self) -> Server:
+        """The catalog's server; every server in a rack has one."""
+        if self.host.server is None:
+            raise ValueError(f"{self.host.name} is only a name: it has no server in the catalog")
+        return self.host.server
+
+    @property
+    def place(self) -> str:
+        """The rack class or the rented site."""
+        return self.site if self.rack_class is None else self.rack_class.name
+
+    @property
+    def name(self) -> str:
+        """Readable and unique: origin, host and place."""
+        ending = "+liquid" if self.retrofit else ""
+        return f"{self.origin}/{self.host.label}/{self.place}{ending}"
+
+    @property
+    def cost(self) -> int:
+        """micro-USD/h of one such server, whatever its load."""
+        return (
+            self.depreciation + self.maintenance + self.infrastructure + self.rental + self.idle_electricity
+        )
+
+    @property
+    def host_group(self) -> tuple[str, str]:
+        """(fabric domain or rented site, host): replicas on it are interchangeable."""
+        return (self.fabric_domain or self.site, self.host.label)
+
+
+def electricity_micro_usd(watts: float, pue: float, usd_per_kwh: float) -> int:
+    """Return micro-USD/h of `watts` of IT load."""
+    return round(watts / 1000.0 * pue * usd_per_kwh * MICRO)
+
+
+def provisioned_watts(server: Server, cap_w: float | None) -> int:
+    """Return what breakers must carry: the rating, or the host and the caps."""
+    if cap_w is None:
+        return round(server.rated_w)
+    return round(min(server.rated_w, server.host_w + server.accelerators * cap_w))
+
+
+def heat_split(provisioned_w: int, server: Server) -> tuple[int, int]:
+    """Return (air, liquid) watts of a server; they add up to what it draws."""
+    liquid = round(provisioned_w * server.liquid_fraction)
+    return provisioned_w - liquid, liquid
+
+
+def mean_pue(server: Server, site: dict[str, object]) -> float:
+    """Return the PUE of a server at a site: of its liquid and of its air share."""
+    liquid = server.liquid_fraction
+    return liquid * float(str(site["pue_liquid"])) + (1 - liquid) * float(str(site["pue_air"]))
+
+
+def rack_offers(
+    graph: nx.MultiDiGraph,
+    classes: Sequence[RackClass],
+    scenario: Scenario,
+    catalog: Catalog,
+    caps_w: Sequence[float | None],
+) -> Iterator[Offer]:
+    """Yield existing and buyable servers of every rack class."""
+    for rack_class in classes:
+        for server_id, count in rack_class.existing.items():
+            server = catalog.servers[server_id]
+            for cap in caps_w:
+                yield _in_rack(graph, rack_class, server, "existing", cap, scenario, catalog, count)
+        for server_id in scenario.fleet.buy:
+            server = catalog.servers[server_id]
+            retrofit = rack_class.attributes["retrofit"]
+            liquid_here = float(rack_class.attributes["liquid_kw"]) > 0
+            if server.cooling == "liquid" and not liquid_here and retrofit is None:
+                continue
+            turned = server.cooling == "liquid" and not liquid_here
+            for cap in caps_w:
+                yield _in_rack(
+                    graph, rack_class, server, "buy", cap, scenario, catalog, None, retrofit=turned
+                )
+
+
+def _in_rack(
+    graph: nx.MultiDiGraph,
+    rack_class: RackClass,
+    server: Server,
+    origin: Origin,
+    cap_w: float | None,
+    scenario: Scenario,
+    catalog: Catalog,
+    each_rack: int | None,
+    *,
+    retrofit: bool = False,
+) -> Offer:
+    site = graph.nodes[rack_class.site]
+    accelerator = catalog.accelerators[server.accelerator]
+    provisioned = provisioned_watts(server, cap_w)
+    air, liquid = heat_split(provisioned, server)
+    pue = mean_pue(server, site)
+    idle = idle_watts(server, accelerator)
+    price = server_price_usd(server, scenario) if origin == "buy" else 0.0
+    depreciation, maintenance, infrastructure = owning_micro_usd(price, provisioned, scenario.economics)
+    return Offer(
+        host=Host(server.id, server.accelerator, server.accelerators, server, cap_w),
+        origin=origin,
+        site=rack_class.site,
+        fabric_domain=rack_class.fabric_domain,
+        rack_class=rack_class,
+        maximum=None if each_rack is None else each_rack * rack_class.count,
+        rent_index=None,
+        retrofit=retrofit,
+        provisioned_w=provisioned,
+        idle_w=idle,
+        air_w=air,
+        liquid_w=liquid,
+        pue=pue,
+        capex_usd=price * (1 + scenario.economics.network_adder),
+        depreciation=depreciation,
+        maintenance=maintenance,
+        infrastructure=infrastructure if origin == "buy" else 0,
+        rental=0,
+        idle_electricity=electricity_micro_usd(idle, pue, site["electricity_usd_per_kwh"]),
+    )
+
+
+def owning_micro_usd(price_usd: float, provisioned_w: int, economics: Economics) -> tuple[int, int, int]:
+    """Return (depreciation, maintenance, infrastructure) of a bought server, micro-USD/h."""
+    e = economics
+    depreciation = price_usd * (1 + e.network_adder) / (e.life_years * HOURS_PER_YEAR)
+    maintenance = price_usd * e.maintenance_share_per_year / HOURS_PER_YEAR
+    infrastructure = (
+        provisioned_w / 1000.0 * e.infrastructure_usd_per_kw / (e.infrastructure_life_years * HOURS_PER_YEAR)
+    )
+    return round(depreciation * MICRO), round(maintenance * MICRO), round(infrastructure * MICRO)
+
+
+def server_price_usd(server: Server, scenario: Scenario) -> float:
+    """Return the price of one server: the scenario's, else the catalog's.
+
+    Raises:
+        ValueError: neither knows it.
+    """
+    stated = scenario.fleet.prices_usd.get(server.id)
+    price = server.price_usd if stated is None else stated
+    if price is None:
+        raise ValueError(f"{server.id} has no price in the catalog: state fleet.prices_usd.{server.id}")
+    return price
+
+
+def idle_watts(server: Server, accelerator: Accelerator) -> int:
+    """Return what a powered server draws without load, W."""
+    return round(server_idle_w(server, accelerator))
+
+
+def rent_offers(graph: nx.MultiDiGraph, scenario: Scenario, catalog: Catalog) -> Iterator[Offer]:
+    """Yield what can be rented by the hour."""
+    for index, rent in enumerate(scenario.fleet.rent):
+        site = rented_site(rent.region)
+        host = rented_host(rent, catalog)
+        power = 0
+        if host.server is not None:
+            power = idle_watts(host.server, catalog.accelerators[host.accelerator])
+        yield Offer(
+            host=host,
+            origin="rent",
+            site=site,
+            fabric_domain=None,
+            rack_class=None,
+            maximum=rent.max_count,
+            rent_index=index,
+            retrofit=False,
+            provisioned_w=0 if host.server is None else round(host.server.rated_w),
+            idle_w=power,
+            air_w=0,
+            liquid_w=0,
+            pue=float(graph.nodes[site]["pue_air"]),
+            capex_usd=0.0,
+            depreciation=0,
+            maintenance=0,
+            infrastructure=0,
+            rental=round(rent_usd_per_h(rent, catalog) * MICRO),
+            idle_electricity=0,
+        )
+
+
+def rented_host(rent: Rent, catalog: Catalog) -> Host:
+    """Return what a rented unit is to a replica."""
+    if rent.instance is not None:
+        instance = catalog.instances[rent.instance]
+        count = rent.count or instance.accelerators
+        server = catalog.servers.get(instance.server) if instance.server else None
+        server = server or _likeness(instance.accelerator, catalog)
+        return Host(rent.instance, instance.accelerator, count, _resized(server, rent.instance, count), None)
+    assert rent.accelerator is not None  # the scenario checks that one of the two is stated
+    count = rent.count or 1
+    name = rent.accelerator if count == 1 else f"{count}x{rent.accelerator}"
+    server = _likeness(rent.accelerator, catalog)
+    return Host(name, rent.accelerator, count, _resized(server, name, count), None)
+
+
+def _likeness(accelerator: str, catalog: Catalog) -> Server | None:
+    """Return the catalog's server of an accelerator, to take links and host power from."""
+    for server in catalog.servers.values():
+        if server.accelerator == accelerator:
+            return server
+    return None
+
+
+def _resized(server: Server | None, name: str, count: int) -> Server | None:
+    """Return the share of a server that has `count` accelerators."""
+    if server is None or (server.accelerators == count and server.id == name):
+        return server
+    share = count / server.accelerators
+    return server.model_copy(
+        update={
+            "id": name,
+            "accelerators": count,
+            "rated_w": server.rated_w * share,
+            "host_w": server.host_w * share,
+        }
+    )
+
+
+def rent_usd_per_h(rent: Rent, catalog: Catalog) -> float:
+    """Return the price of one rented unit.
+
+    Raises:
+        ValueError: neither the scenario nor the catalog states it.
+    """
+    if rent.usd_per_h is not None:
+        return rent.usd_per_h
+    if rent.instance is not None:
+        instance = catalog.instances[rent.instance]
+        prices = instance.spot_usd_per_h if rent.terms == "spot" else instance.on_demand_usd_per_h
+        if rent.region in prices:
+            return prices[rent.region]
+        for region, price in prices.items():
+            if _same_region(catalog, region, rent.region):
+                return price
+        raise ValueError(
+            f"the catalog has no {rent.terms} price of {rent.instance} in {rent.region} (it has "
+            f"{', '.join(sorted(prices)) or 'none'}): state usd_per_h in fleet.rent"
+        )
+    assert rent.accelerator is not None
+    known = catalog.accelerators.get(rent.accelerator)
+    if known is None or known.rent_usd_per_h is None:
+        raise ValueError(f"no price per hour is known of {rent.accelerator}: state usd_per_h in fleet.rent")
+    return known.rent_usd_per_h * (rent.count or 1)
+
+
+def _same_region(catalog: Catalog, one: str, other: str) -> bool:
+    try:
+        return catalog.regions.resolve(one) == catalog.regions.resolve(other)
+    except LookupError:
+        return False

@@ -1,0 +1,198 @@
+"""Who could serve what: promises, the menu of shapes, and the rates of paths.
+
+Every workload may be answered by some LLMs in some precisions; every host runs some shapes of them. The
+round trip from an origin to a site is taken out of the TTFT, so a shape's rate depends on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+
+from planner.catalog import Catalog
+from planner.performance.providers.table import RateTable
+from planner.performance.service import ServiceColumn
+from planner.performance.shape import Shape
+from planner.performance.types import ReplicaModel
+from planner.plan.assemble.offers import Host
+from planner.scenario import Scenario, Workload
+from planner.shapes import Menu, MenuEntry, Promise, Refusal, build_menu, enumerate_shapes
+from planner.topology import Question, rtt_ms, servable_sites
+
+ROUND_TRIP_STEPS_MS = (0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0)
+"""Where a workload meets more than `MOST_ROUND_TRIPS` different round trips they are rounded up to these:
+a little on the safe side, and far fewer rates to compute."""
+
+MOST_ROUND_TRIPS = 8
+
+
+@dataclass(frozen=True)
+class Route:
+    """Traffic of a workload from an origin could go to a site; `promise` says with what round trip."""
+
+    workload: str
+    origin: str
+    site: str
+    rtt_ms: float
+    promise: Promise
+
+
+@dataclass(frozen=True)
+class Offering:
+    """The menu, and what could not run at all."""
+
+    menu: Menu
+    refused: list[Refusal]
+    routes: list[Route]
+
+
+def possible_routes(question: Question, graph: nx.MultiDiGraph) -> list[Route]:
+    """Return every (workload, origin, site) that data residency allows, with its round trip."""
+    routes: list[Route] = []
+    for workload in question.scenario.workloads:
+        sites = servable_sites(workload, question.topology, question.catalog)
+        trips = {
+            (origin, site): rtt_ms(graph, origin, site, question.catalog)
+            for origin, share in workload.origins.items()
+            for site in sites
+            if share > 0
+        }
+        exact = len(set(trips.values())) <= MOST_ROUND_TRIPS
+        for (origin, site), trip in trips.items():
+            promise = Promise(workload.name, trip if exact else _rounded_up(trip))
+            routes.append(Route(workload.name, origin, site, trip, promise))
+    return routes
+
+
+def _rounded_up(trip_ms: float) -> float:
+    return next((step for step in ROUND_TRIP_STEPS_MS if trip_ms <= step), trip_ms)
+
+
+def allowed_weights(workload: Workload, llm_id: str, catalog: Catalog) -> list[str]:
+    """Return the weight precisions that may serve a workload with an LLM.
+
+    Where the workload says nothing: the precision the LLM was published in, and fp8 (its loss of quality
+    is small enough for production, and engines quantize on load).
+    """
+    if workload.precision is not None:
+        return list(workload.precision)
+    native = catalog.llm(llm_id).native_weights
+    return [native] if native != "bf16" else ["bf16", "fp8"]
+
+
+def analytic_offering(question: Question, hosts: Iterable[Host], routes: list[Route]) -> Offering:
+    """Enumerate and time every shape of every allowed LLM on every host."""
+    scenario, catalog = question.scenario, question.catalog
+    allowed: dict[str, list[tuple[str, str]]] = {}
+    wanted: dict[str, set[str]] = {}
+    for workload in scenario.workloads:
+        pairs = [
+            (catalog.llm(name).id, weights)
+            for name in workload.llms
+            for weights in allowed_weights(workload, name, catalog)
+        ]
+        allowed[workload.name] = pairs
+        for llm_id, weights in pairs:
+            wanted.setdefault(llm_id, set()).add(weights)
+    names = {catalog.llm(name).id: name for workload in scenario.workloads for name in workload.llms}
+    candidates: list[tuple[ReplicaModel, str, int]] = []
+    refused: list[Refusal] = []
+    for host in hosts:
+        if host.server is None:
+            continue
+        accelerator = catalog.accelerators[host.accelerator]
+        for llm_id, precisions in sorted(wanted.items()):
+            found = enumerate_shapes(
+                catalog.llm(names[llm_id]),
+                host.server,
+                accelerator,
+                engines=scenario.engines,
+                precisions=sorted(precisions),
+                power_caps_w=(host.cap_w,),
+                memory_fraction=scenario.performance.memory_fraction,
+            )
+            refused.extend(found.refused)
+            for replica in found.replicas:
+                candidates.append((replica, host.label, host.accelerators))
+    promises = _unique(route.promise for route in routes)
+    menu = build_menu(candidates, scenario.workloads, promises, allowed)
+    return Offering(menu, refused, routes)
+
+
+def table_offering(
+    scenario: Scenario, table: RateTable, hosts: Iterable[Host], routes: list[Route]
+) -> Offering:
+    """Take the rates from the user's own measurements: (shape, workload) -> requests/s."""
+    promises = _unique(route.promise for route in routes)
+    menu = Menu()
+    refused: list[Refusal] = []
+    for host in hosts:
+        for llm, accelerator, tp, pp, dp, ep, role in table.shapes():
+            if accelerator != host.accelerator:
+                continue
+            shape = Shape(
+                llm=llm,
+                accelerator=accelerator,
+                engine=scenario.engines[0],
+                tp=tp,
+                pp=pp,
+                dp=dp,
+                ep=ep,
+                role=role,
+                power_cap_w=host.cap_w,
+            )
+            size, box = shape.accelerators, host.accelerators
+            if size > box and size % box:
+                refused.append(Refusal(shape, f"{size} accelerators are not whole servers of {box}"))
+                continue
+            columns = _table_columns(table, shape, scenario.workloads, promises)
+            servers = size // box if size > box else 0
+            entry = MenuEntry(shape, host.label, servers, None, columns, columns)
+            (menu.entries if columns else menu.useless).append(entry)
+    return Offering(menu, refused, routes)
+
+
+def _table_columns(
+    table: RateTable, shape: Shape, workloads: Sequence[Workload], promises: Sequence[Promise]
+) -> Mapping[Promise, ServiceColumn]:
+    by_name = {workload.name: workload for workload in workloads}
+    columns: dict[Promise, ServiceColumn] = {}
+    for promise in promises:
+        workload = by_name[promise.workload]
+        if shape.llm not in workload.llms:
+            continue
+        rate = table.rate_rps(
+            shape.llm,
+            shape.accelerator,
+            shape.tp,
+            shape.pp,
+            shape.dp,
+            shape.ep,
+            shape.role,
+            workload.name,
+        )
+        if rate > 0:
+            columns[promise] = measured_column(rate)
+    return columns
+
+
+def measured_column(rate_rps: float) -> ServiceColumn:
+    """Return the column of a measured rate: the rate keeps the SLO, nothing else is known."""
+    return ServiceColumn(
+        rate_rps=rate_rps,
+        concurrency=0.0,
+        utilization=1.0,
+        ttft_ms=0.0,
+        tpot_ms=0.0,
+        joules_per_request=0.0,
+        watts_at_rate=0.0,
+        limited_by="none",
+        best_ttft_ms=0.0,
+        best_tpot_ms=0.0,
+    )
+
+
+def _unique(promises: Iterable[Promise]) -> list[Promise]:
+    return list(dict.fromkeys(promises))

@@ -1,0 +1,178 @@
+"""The whole way: question -> shapes -> problem -> solution -> plan, verified before anyone sees it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from planner import __version__
+from planner.files import content_hash
+from planner.optimize.method import solve_problem
+from planner.optimize.solution import Listener, Settings, Solution
+from planner.plan.assemble import Assembly, assemble
+from planner.plan.costs import plan_cost, with_expected_watts
+from planner.plan.diagnosis import Infeasible, diagnosis, unservable
+from planner.plan.ledgers import plan_ledgers
+from planner.plan.metrics import plan_metrics
+from planner.plan.slo import slo_rows
+from planner.plan.types import Cost, Ledgers, Metrics, Plan, ScenarioFile
+from planner.plan.unfold import unfold
+from planner.plan.verify import verify
+from planner.scenario import Solver
+from planner.topology import Question, load_question
+
+MOST_ROUNDS = 4
+"""How often a plan whose replicas do not survive where they stand is solved again with a stricter count."""
+
+DIAGNOSIS_S = 60.0
+"""Time to look for the reason when there is no plan."""
+
+Stage = Callable[[str], None]
+
+
+class NoPlan(Exception):
+    """There is no plan: `infeasible` says why; None when the search was stopped without one."""
+
+    def __init__(self, infeasible: Infeasible | None) -> None:
+        self.infeasible = infeasible
+        super().__init__(
+            "the search was stopped before a plan was found: give it more time (solver.time_limit_s)"
+            if infeasible is None
+            else infeasible.summary()
+        )
+
+
+class BrokenPlan(AssertionError):
+    """The verifier refused the plan: a defect of the planner, never of the question."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a caller wants to hear: stages by name, incumbents and bounds of the search."""
+
+    stage: Stage = lambda _: None
+    search: Listener | None = None
+
+
+def solve(
+    source: str | Path | Mapping[str, Any] | Question,
+    overrides: Iterable[str] = (),
+    hooks: Hooks | None = None,
+) -> Plan:
+    """Return the cheapest plan of a scenario (a path, plain data, or a loaded question).
+
+    Raises:
+        InputFaults: the scenario or its topology is wrong.
+        NoPlan: no plan exists (with the reason), or none was found in time.
+    """
+    hooks = hooks or Hooks()
+    hooks.stage("reading the scenario")
+    question = source if isinstance(source, Question) else load_question(source, overrides)
+    started = time.perf_counter()
+    counted: dict[str, int] = {}
+    for _ in range(MOST_ROUNDS):
+        hooks.stage("enumerating and timing replica shapes")
+        assembly = assemble(question, counted)
+        missing = unservable(assembly)
+        if missing is not None:
+            raise NoPlan(missing)
+        hooks.stage("solving")
+        settings = search_settings(question.scenario.solver)
+        solution = solve_problem(assembly.problem, settings, hooks.search)
+        if solution.status == "infeasible":
+            hooks.stage("looking for the reason why there is no plan")
+            raise NoPlan(diagnosis(assembly, DIAGNOSIS_S, settings.workers))
+        if solution.status == "unknown":
+            raise NoPlan(None)
+        hooks.stage("placing servers and replicas, verifying")
+        plan = to_plan(assembly, solution, time.perf_counter() - started)
+        violations = verify(plan)
+        if not violations:
+            return plan
+        lost = {violation.row for violation in violations if violation.family == "reliability"}
+        if len(lost) < len({violation.row for violation in violations}) or not lost:
+            raise BrokenPlan("\n".join(violation.text for violation in violations[:20]))
+        for row in lost:
+            name = _event_of(row, assembly)
+            counted[name] = counted.get(name, 1) + 1
+    raise BrokenPlan("no placement was found that survives the failures asked for")
+
+
+def _event_of(row: str, assembly: Assembly) -> str:
+    """Return the failure of the problem that a violated row of the verifier belongs to."""
+    failures = assembly.problem.failures
+    names = () if failures is None else failures.names
+    if row in names:
+        return row
+    matches = [name for name in names if row.startswith(name)]
+    if not matches:
+        raise BrokenPlan(f"the verifier found {row} violated, which the program did not consider")
+    return max(matches, key=len)
+
+
+def search_settings(solver: Solver) -> Settings:
+    """Return the search settings of a scenario; workers 0 means all cores."""
+    return Settings(
+        time_limit_s=solver.time_limit_s,
+        relative_gap=solver.relative_gap,
+        seed=solver.seed,
+        workers=solver.workers or os.cpu_count() or 1,
+        reproducible=solver.reproducible,
+    )
+
+
+def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
+    """Return the plan of a solution, every derived figure filled in."""
+    question = assembly.question
+    parts = unfold(assembly, solution)
+    document = question.scenario.document
+    scenario = question.scenario.model_dump(mode="json")
+    topology = question.topology.model_dump(mode="json")
+    plan = Plan(
+        scenario=scenario,
+        scenario_file=ScenarioFile(
+            path=None if document is None or document.path is None else document.path.name,
+            sha256=content_hash(scenario),
+        ),
+        topology=topology,
+        status="optimal" if solution.status == "optimal" else "feasible",
+        objective=solution.objective / 1e6,
+        bound=solution.bound / 1e6,
+        gap=round(solution.gap, 9),
+        cost=Cost(),
+        servers=parts.servers,
+        retrofitted_racks=parts.retrofitted_racks,
+        replicas=parts.replicas,
+        routes=parts.routes,
+        unserved=parts.unserved,
+        pools=parts.pools,
+        ledgers=Ledgers(),
+        slo=[],
+        metrics=Metrics.empty(),
+        solver={
+            "method": "relax, round, prove",
+            "seconds": round(seconds, 3),
+            "seed": question.scenario.solver.seed,
+            "relative_gap": question.scenario.solver.relative_gap,
+            "stages": [dict(stage) for stage in solution.stages],
+        },
+        provenance={
+            "planner": __version__,
+            "ortools": version("ortools"),
+            "python": platform.python_version(),
+            "scenario_sha256": content_hash(scenario),
+            "topology_sha256": content_hash(topology),
+        },
+    )
+    context = (assembly.graph, question.catalog, question.scenario)
+    plan = plan.model_copy(update={"slo": slo_rows(plan, *context)})
+    plan = plan.model_copy(update={"servers": with_expected_watts(plan, *context)})
+    plan = plan.model_copy(update={"cost": plan_cost(plan, *context)})
+    plan = plan.model_copy(update={"ledgers": plan_ledgers(plan, *context)})
+    return plan.model_copy(update={"metrics": plan_metrics(plan, *context)})

@@ -1,0 +1,301 @@
+"""From counts to things: which server stands in which rack, and which accelerators a replica takes.
+
+Counts of the program are exact, so unfolding never fails for what they promise: racks take the mixes
+chosen for their class, servers fill the mixes, and replicas fill servers from the largest size down. Sizes
+divide each other, so each next replica starts where the last one ended.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import networkx as nx
+import numpy as np
+
+from planner.optimize.solution import Solution
+from planner.plan.assemble.assembly import Assembly, unit_rps
+from planner.plan.assemble.offers import Offer
+from planner.plan.types import (
+    PoolLoad,
+    ReplicaGroup,
+    RoutePlan,
+    ServerPlan,
+    ShapePlan,
+    Unserved,
+)
+
+
+@dataclass(frozen=True)
+class Unfolded:
+    """The physical part of a plan."""
+
+    servers: list[ServerPlan]
+    retrofitted_racks: list[str]
+    replicas: list[ReplicaGroup]
+    routes: list[RoutePlan]
+    unserved: list[Unserved]
+    pools: list[PoolLoad]
+
+
+def unfold(assembly: Assembly, solution: Solution) -> Unfolded:
+    """Return the servers, replicas and routes of a solution."""
+    servers, retrofitted = _place_servers(assembly, solution)
+    replicas = _place_replicas(assembly, solution, servers)
+    routes, unserved, loads = _traffic(assembly, solution)
+    return Unfolded(
+        [server for members in servers.values() for server in members],
+        retrofitted,
+        replicas,
+        routes,
+        unserved,
+        loads,
+    )
+
+
+def _place_servers(
+    assembly: Assembly, solution: Solution
+) -> tuple[dict[tuple[str, str], list[ServerPlan]], list[str]]:
+    """Return the powered servers by host group, and the racks turned to liquid."""
+    left = solution.values["servers"].copy()
+    of_class: dict[str, list[int]] = defaultdict(list)
+    for j, offer in enumerate(assembly.offers):
+        if offer.rack_class is not None:
+            of_class[offer.rack_class.name].append(j)
+    groups: dict[tuple[str, str], list[ServerPlan]] = defaultdict(list)
+    retrofitted: list[str] = []
+    next_rack: dict[str, int] = defaultdict(int)
+    for m, racks in enumerate(solution.values["mixes"].tolist()):
+        rack_class, mix = assembly.mixes[m]
+        members = of_class[rack_class.name]
+        for number in range(racks):
+            rack = rack_class.members[next_rack[rack_class.name]]
+            next_rack[rack_class.name] += 1
+            placed = 0
+            standing = _standing(assembly.graph, rack)
+            for j, room in zip(members, mix.counts, strict=True):
+                offer = assembly.offers[j]
+                # Spread a class's servers evenly over the racks still to come, so that a loss of one
+                # rack or loop takes as little as it can.
+                count = min(room, int(left[j]), _fair_share(int(left[j]), racks - number, room))
+                for _ in range(count):
+                    name = standing[offer.host.name].pop(0) if offer.origin == "existing" else None
+                    placed += 1
+                    groups[offer.host_group].append(_server_in_rack(offer, rack, placed, name))
+                left[j] -= count
+            if mix.retrofit and placed:
+                retrofitted.append(rack)
+    for j, offer in enumerate(assembly.offers):
+        if offer.rack_class is None:
+            groups[offer.host_group].extend(_rented(offer, number) for number in range(int(left[j])))
+            left[j] = 0
+    if left.any():
+        raise AssertionError("servers of the solution exceed the mixes chosen for their racks")
+    return groups, retrofitted
+
+
+def _fair_share(left: int, racks_left: int, room: int) -> int:
+    """Return how many of `left` servers one of `racks_left` equal racks takes, at most `room`."""
+    return min(room, -(-left // max(racks_left, 1)))
+
+
+def _standing(graph: nx.MultiDiGraph, rack: str) -> dict[str, list[str]]:
+    """Return the names of the servers that stand in a rack, by catalog id."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for node in graph.successors(rack):
+        if graph.nodes[node]["kind"] == "server":
+            names[graph.nodes[node]["server"]].append(node)
+    return names
+
+
+def _server_in_rack(offer: Offer, rack: str, number: int, name: str | None) -> ServerPlan:
+    return ServerPlan(
+        name=name or f"{rack}-new{number}",
+        server=offer.host.name,
+        accelerator=offer.host.accelerator,
+        accelerators=offer.host.accelerators,
+        site=offer.site,
+        fabric_domain=offer.fabric_domain,
+        rack=rack,
+        origin=offer.origin,
+        power_cap_w=offer.host.cap_w,
+        provisioned_w=offer.provisioned_w,
+        expected_w=offer.idle_w,
+        air_w=offer.air_w,
+        liquid_w=offer.liquid_w,
+    )
+
+
+def _rented(offer: Offer, number: int) -> ServerPlan:
+    return ServerPlan(
+        name=f"{offer.site}-{offer.host.name}-{number + 1}",
+        server=offer.host.name,
+        accelerator=offer.host.accelerator,
+        accelerators=offer.host.accelerators,
+        site=offer.site,
+        origin="rent",
+        rent_index=offer.rent_index,
+        power_cap_w=offer.host.cap_w,
+        provisioned_w=offer.provisioned_w,
+        expected_w=offer.idle_w,
+    )
+
+
+def _place_replicas(
+    assembly: Assembly, solution: Solution, servers: Mapping[tuple[str, str], Sequence[ServerPlan]]
+) -> list[ReplicaGroup]:
+    """Fill the servers of every host group, whole servers first, then from the largest size down."""
+    hostings = assembly.problem.hostings
+    counts = solution.values["replicas"]
+    of_group: dict[int, list[int]] = defaultdict(list)
+    for p in np.flatnonzero(counts > 0).tolist():
+        of_group[int(hostings.host_group[p])].append(p)
+    placed: list[ReplicaGroup] = []
+    for h, members in of_group.items():
+        group = assembly.host_groups[h]
+        free = _Filling(list(servers.get(group, ())))
+        members.sort(key=lambda p: (-int(hostings.whole_servers[p]), -int(hostings.accelerators[p])))
+        for size_members in _by_size(members, hostings.accelerators.tolist()):
+            slices: dict[int, list[list[str]]] = defaultdict(list)
+            for p in _interleaved(size_members, counts):
+                whole = int(hostings.whole_servers[p])
+                taken = free.whole(whole) if whole else [free.inside(int(hostings.accelerators[p]))]
+                slices[p].append(taken)
+            for p, placements in slices.items():
+                pool = assembly.pools[int(hostings.pool[p])]
+                first = placements[0][0].split(":")[0]
+                domain = next(s.fabric_domain for s in servers[group] if s.name == first)
+                placed.append(
+                    ReplicaGroup(
+                        pool=pool.name,
+                        shape=ShapePlan(**asdict(pool.entry.shape)),
+                        site=pool.site,
+                        fabric_domain=domain,
+                        server=group[1],
+                        count=len(placements),
+                        placements=placements,
+                    )
+                )
+    return placed
+
+
+def _by_size(members: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
+    """Split hostings (sorted by size) into runs of equal size."""
+    runs: list[list[int]] = []
+    for p in members:
+        if runs and sizes[runs[-1][0]] == sizes[p]:
+            runs[-1].append(p)
+        else:
+            runs.append([p])
+    return runs
+
+
+def _interleaved(members: Sequence[int], counts: Sequence[int] | np.ndarray) -> list[int]:
+    """Return each hosting as often as it has replicas, mixed evenly.
+
+    Neighbours then belong to different pools, and the loss of a server takes a little of each.
+    """
+    keyed = [
+        ((number + 0.5) / int(counts[p]), order, p)
+        for order, p in enumerate(members)
+        for number in range(int(counts[p]))
+    ]
+    return [p for _, _, p in sorted(keyed)]
+
+
+class _Filling:
+    """Accelerators of a host group that are still free, server by server."""
+
+    def __init__(self, servers: list[ServerPlan]) -> None:
+        self.servers = servers
+        self.used = [0] * len(servers)
+
+    def whole(self, count: int) -> list[str]:
+        """Take `count` empty servers whole."""
+        empty = [i for i, used in enumerate(self.used) if used == 0][:count]
+        if len(empty) < count:
+            raise AssertionError("a replica needs more whole servers than are free")
+        for i in empty:
+            self.used[i] = self.servers[i].accelerators
+        return [f"{self.servers[i].name}:0-{self.servers[i].accelerators - 1}" for i in empty]
+
+    def inside(self, size: int) -> str:
+        """Take `size` accelerators of one server: the emptiest one, to spread the load of a loss."""
+        fitting = [i for i, used in enumerate(self.used) if self.servers[i].accelerators - used >= size]
+        if not fitting:
+            raise AssertionError("a replica finds no server with enough free accelerators")
+        i = min(fitting, key=lambda candidate: (self.used[candidate], candidate))
+        first = self.used[i]
+        self.used[i] += size
+        return f"{self.servers[i].name}:{first}-{first + size - 1}"
+
+
+def _traffic(
+    assembly: Assembly, solution: Solution
+) -> tuple[list[RoutePlan], list[Unserved], list[PoolLoad]]:
+    """Return routes by (demand, path), unserved demand, and the load of each pool by workload.
+
+    Traffic that shares a lane is interchangeable, so flows are matched to paths in order.
+    """
+    scenario = assembly.question.scenario
+    total = scenario.solver.demand_units
+    remaining: dict[int, list[list[int]]] = defaultdict(list)
+    loads: list[PoolLoad] = []
+    problem = assembly.problem
+    for a in np.flatnonzero(solution.values["assign"] > 0).tolist():
+        units = int(solution.values["assign"][a])
+        lane = int(problem.assignments.lane[a])
+        remaining[lane].append([a, units])
+        promise, _ = assembly.lanes[lane]
+        rate = units * unit_rps(scenario.workload(promise.workload), total)
+        for q in assembly.assignment_pools[a]:
+            pool = assembly.pools[q]
+            service = pool.entry.columns[promise].rate_rps
+            loads.append(
+                PoolLoad(
+                    pool=pool.name,
+                    workload=promise.workload,
+                    rtt_ms=promise.rtt_ms,
+                    service_rate_rps=service,
+                    rate_rps=rate,
+                    load=rate / service,
+                )
+            )
+    routes: list[RoutePlan] = []
+    for f in np.flatnonzero(solution.values["flow"] > 0).tolist():
+        route = assembly.flow_routes[f]
+        wanted = int(solution.values["flow"][f])
+        queue = remaining[int(problem.flows.lane[f])]
+        while wanted:
+            a, available = queue[0]
+            taken = min(wanted, available)
+            queue[0][1] -= taken
+            if not queue[0][1]:
+                queue.pop(0)
+            wanted -= taken
+            path = [assembly.pools[q] for q in assembly.assignment_pools[a]]
+            routes.append(
+                RoutePlan(
+                    workload=route.workload,
+                    origin=route.origin,
+                    site=route.site,
+                    pools=[pool.name for pool in path],
+                    llm=path[-1].entry.shape.llm,
+                    units=taken,
+                    units_total=total,
+                    rate_rps=taken * unit_rps(scenario.workload(route.workload), total),
+                    rtt_ms=route.rtt_ms,
+                )
+            )
+    unserved = [
+        Unserved(
+            workload=demand.workload,
+            origin=demand.origin,
+            units=int(units),
+            rate_rps=int(units) * unit_rps(scenario.workload(demand.workload), total),
+        )
+        for demand, units in zip(assembly.demands, solution.values["unserved"].tolist(), strict=True)
+        if units > 0
+    ]
+    return routes, unserved, loads

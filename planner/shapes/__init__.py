@@ -1,0 +1,6 @@
+"""Replica shapes: enumerate them, compute their service columns, drop the dominated ones."""
+
+from planner.shapes.enumerate import Enumeration, Refusal, enumerate_shapes
+from planner.shapes.menu import Menu, MenuEntry, Promise, build_menu
+
+__all__ = ["Enumeration", "Menu", "MenuEntry", "Promise", "Refusal", "build_menu", "enumerate_shapes"]

@@ -1,0 +1,160 @@
+"""The menu: shapes with what each can promise, per workload and latency budget.
+
+A promise is a workload together with a network round trip: the round trip is taken out of the TTFT, and
+what is left decides how much traffic a replica may take. Shapes that another shape beats everywhere are
+taken off the menu, and the reason is kept for explanation.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, service_columns
+from planner.performance.shape import Shape
+from planner.performance.types import ReplicaModel
+from planner.scenario.workload import Workload
+from planner.shapes.prune import Dominance, find_dominated
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A workload whose requests spend `rtt_ms` of their TTFT on the network."""
+
+    workload: str
+    rtt_ms: float
+
+
+@dataclass(frozen=True)
+class MenuEntry:
+    """One shape on one server type, and its column for each promise it can keep.
+
+    whole_servers: servers it takes whole, 0 if it stays inside one.
+    columns: promise -> what one replica does; promises it cannot keep are absent.
+    best: promise -> the column even where its rate is 0 (for "the best reachable is ...").
+    """
+
+    shape: Shape
+    server: str
+    whole_servers: int
+    replica: ReplicaModel | None
+    columns: Mapping[Promise, ServiceColumn]
+    best: Mapping[Promise, ServiceColumn]
+
+
+@dataclass
+class Menu:
+    """Entries to choose from, and what was taken off with the reason."""
+
+    entries: list[MenuEntry] = field(default_factory=list)
+    useless: list[MenuEntry] = field(default_factory=list)
+    dominated: list[Dominance] = field(default_factory=list)
+
+
+def request_profile(workload: Workload) -> RequestProfile:
+    """Return the statistics of a workload's requests as the performance room wants them."""
+    return RequestProfile(
+        input_tokens=workload.input_tokens,
+        output_tokens=workload.output_tokens,
+        prefix_hit_rate=workload.prefix_hit_rate,
+        burstiness_cv=workload.burstiness_cv,
+    )
+
+
+def latency_objective(workload: Workload, rtt_ms: float) -> LatencyObjective | None:
+    """Return the objective left after the round trip, None when the network alone breaks it."""
+    slo = workload.slo
+    if slo is None:
+        return LatencyObjective(ttft_ms=None, tpot_ms=None, e2e_ms=None, percentile=None)
+    ttft = None if slo.ttft_ms is None else slo.ttft_ms - rtt_ms
+    e2e = None if slo.e2e_ms is None else slo.e2e_ms - rtt_ms
+    if (ttft is not None and ttft <= 0) or (e2e is not None and e2e <= 0):
+        return None
+    percentile = None if slo.percentile == "mean" else float(slo.percentile)
+    return LatencyObjective(ttft_ms=ttft, tpot_ms=slo.tpot_ms, e2e_ms=e2e, percentile=percentile)
+
+
+def build_menu(
+    candidates: Sequence[tuple[ReplicaModel, str, int]],
+    workloads: Sequence[Workload],
+    promises: Sequence[Promise],
+    allowed: Mapping[str, Sequence[tuple[str, str]]],
+    *,
+    keep_dominated: bool = False,
+) -> Menu:
+    """Time every candidate against every promise and drop the dominated.
+
+    Args:
+        candidates: (replica, server id, accelerators of one server).
+        workloads: all workloads.
+        promises: the (workload, round trip) pairs that can occur.
+        allowed: workload -> (LLM id, weight precision) pairs that may serve it.
+        keep_dominated: leave dominated shapes on the menu (for comparison).
+    """
+    by_name = {workload.name: workload for workload in workloads}
+    columns: list[dict[Promise, ServiceColumn]] = [{} for _ in candidates]
+    of_workload: dict[str, list[Promise]] = defaultdict(list)
+    for promise in promises:
+        of_workload[promise.workload].append(promise)
+    for name, wanted in of_workload.items():
+        workload = by_name[name]
+        pairs = set(allowed[name])
+        chosen = [
+            index
+            for index, (replica, _, _) in enumerate(candidates)
+            if (replica.shape.llm, replica.shape.weights) in pairs
+        ]
+        reachable = [
+            (promise, objective)
+            for promise in wanted
+            if (objective := latency_objective(workload, promise.rtt_ms)) is not None
+        ]
+        if not chosen or not reachable:
+            continue
+        table = service_columns(
+            [candidates[index][0] for index in chosen],
+            request_profile(workload),
+            [objective for _, objective in reachable],
+        )
+        for index, row in zip(chosen, table, strict=True):
+            for (promise, _), column in zip(reachable, row, strict=True):
+                columns[index][promise] = column
+    menu = Menu()
+    for (replica, server, box), best in zip(candidates, columns, strict=True):
+        servers = replica.shape.accelerators // box if replica.shape.accelerators > box else 0
+        useful = {promise: column for promise, column in best.items() if column.rate_rps > 0}
+        entry = MenuEntry(replica.shape, server, servers, replica, useful, best)
+        (menu.entries if useful else menu.useless).append(entry)
+    if not keep_dominated:
+        _drop_dominated(menu, promises)
+    return menu
+
+
+def _drop_dominated(menu: Menu, promises: Sequence[Promise]) -> None:
+    """Move entries that another entry beats everywhere from the menu to its `dominated` list."""
+    groups: dict[tuple[str, float | None], list[MenuEntry]] = defaultdict(list)
+    for entry in menu.entries:
+        groups[entry.server, entry.shape.power_cap_w].append(entry)
+    kept: list[MenuEntry] = []
+    for members in groups.values():
+        rates = np.array([[_rate(entry, promise) for promise in promises] for entry in members])
+        energy = np.array([[_energy(entry, promise) for promise in promises] for entry in members])
+        sizes = np.array([entry.shape.accelerators for entry in members])
+        roles = [entry.shape.role for entry in members]
+        beaten = find_dominated([entry.shape for entry in members], roles, sizes, rates, energy)
+        menu.dominated.extend(beaten.values())
+        kept.extend(entry for index, entry in enumerate(members) if index not in beaten)
+    menu.entries = kept
+
+
+def _rate(entry: MenuEntry, promise: Promise) -> float:
+    column = entry.columns.get(promise)
+    return 0.0 if column is None else column.rate_rps
+
+
+def _energy(entry: MenuEntry, promise: Promise) -> float:
+    column = entry.columns.get(promise)
+    return np.inf if column is None else column.joules_per_request
