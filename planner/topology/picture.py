@@ -9,6 +9,8 @@ from html import escape
 
 from planner.topology.classes import servers_in
 from planner.topology.nodes import Graph
+from planner.topology.power import feeds_of
+from planner.topology.types import LEVELS
 
 _PANELS_PER_ROW = 3
 _PANEL_WIDTH = 560
@@ -16,7 +18,8 @@ _COLUMN_X = {"power": 16, "rack": 206, "cooling": 416}
 _BOX_WIDTH = {"power": 130, "rack": 150, "cooling": 128}
 _BOX_HEIGHT = 34
 _BOX_GAP = 10
-_HEAD = 54
+_HEAD = 72
+_INDENT = 12
 _MARGIN = 24
 _LINE_OF = {"power": "#c2571a", "cools": "#2a6fb0"}
 _FILL = {
@@ -33,7 +36,6 @@ def topology_picture(graph: Graph) -> str:
     """Return an SVG document (text) of a topology; it needs nothing from outside to be shown."""
     sites = [n for n, d in graph.nodes(data=True) if d["kind"] == "site"]
     panels = {site: _Panel(graph, site) for site in sites}
-    placed: dict[str, tuple[float, float]] = {}
     parts: list[str] = []
     y = float(_MARGIN)
     for start in range(0, len(sites), _PANELS_PER_ROW):
@@ -41,7 +43,6 @@ def topology_picture(graph: Graph) -> str:
         height = max(panels[site].height for site in row)
         for column, site in enumerate(row):
             x = _MARGIN + column * (_PANEL_WIDTH + _MARGIN)
-            placed[site] = (x, y)
             parts.append(panels[site].svg(x, y, height))
         y += height + 2 * _MARGIN
     width = _MARGIN + min(max(len(sites), 1), _PANELS_PER_ROW) * (_PANEL_WIDTH + _MARGIN)
@@ -52,26 +53,10 @@ def topology_picture(graph: Graph) -> str:
             f' height="{y:g}" font-family="system-ui, sans-serif" role="img">',
             f"<title>{title}</title>",
             f'<rect width="{width}" height="{y:g}" fill="#ffffff"/>',
-            *_wan(graph, placed),
             *parts,
             "</svg>",
         ]
     )
-
-
-def _wan(graph: Graph, placed: dict[str, tuple[float, float]]) -> Iterable[str]:
-    """Draw the links between sites, from header to header."""
-    for a, b, edge in graph.edges(data=True):
-        if edge["relation"] != "link" or a not in placed or b not in placed or a > b:
-            continue
-        (x1, y1), (x2, y2) = sorted((placed[a], placed[b]))
-        x1, y1, x2, y2 = x1 + _PANEL_WIDTH / 2, y1, x2 + _PANEL_WIDTH / 2, y2
-        lift = min(y1, y2) - _MARGIN
-        label = f"{a} - {b}: {edge['bandwidth_gb_s']:g} GB/s, {edge['latency_ms']:g} ms one way"
-        yield (
-            f'<path d="M{x1:g} {y1:g} C{x1:g} {lift:g} {x2:g} {lift:g} {x2:g} {y2:g}" fill="none"'
-            f' stroke="#6b5b95" stroke-width="2"><title>{escape(label)}</title></path>'
-        )
 
 
 class _Panel:
@@ -84,8 +69,21 @@ class _Panel:
         for name, about in graph.nodes(data=True):
             if about.get("site") == site and about["kind"] in _COLUMN_X:
                 self.folded[about["kind"]][about["fold"]].append(name)
+        self.folded["power"] = self.from_the_grid_down()
         tallest = max((len(folds) for folds in self.folded.values()), default=0)
         self.height = _HEAD + max(tallest, 1) * (_BOX_HEIGHT + _BOX_GAP) + _BOX_GAP
+
+    def from_the_grid_down(self) -> dict[str, list[str]]:
+        """Return the power nodes so that each is followed by what hangs on it."""
+        folds = self.folded["power"]
+
+        def path(fold: str) -> tuple[str, ...]:
+            names: list[str] = [fold]
+            while above := feeds_of(self.graph, folds[names[0]][0]):
+                names.insert(0, self.graph.nodes[above[0]]["fold"])
+            return tuple(names)
+
+        return {fold: folds[fold] for fold in sorted(folds, key=path)}
 
     def box_y(self, kind: str, index: int) -> float:
         """Return the top of a box: each column is spread over the height of the panel."""
@@ -104,11 +102,44 @@ class _Panel:
             f'<text x="16" y="24" font-size="16" font-weight="600">{escape(self.site)}</text>',
             f'<text x="16" y="42" font-size="11" fill="#555">{escape(about["region"])}, '
             f"{escape(kind)}</text>",
+            f'<text x="16" y="58" font-size="11" fill="#6b5b95">{escape(self.wan())}</text>',
+            *self.tree(),
             *self.wires(),
             *self.boxes(),
             "</g>",
         ]
         return "\n".join(lines)
+
+    def wan(self) -> str:
+        """Return the private links of the site in words."""
+        links = []
+        for _, end, edge in self.graph.out_edges(self.site, data=True):
+            if edge["relation"] == "link" and self.graph.nodes[end]["kind"] == "site":
+                links.append(f"{end} {edge['bandwidth_gb_s']:g} GB/s {edge['latency_ms']:g} ms")
+        return "WAN: " + ", ".join(links) if links else ""
+
+    def indent(self, kind: str, names: list[str]) -> int:
+        """Return how far a box is moved right: power nodes by their level."""
+        level = self.graph.nodes[names[0]].get("level")
+        return _INDENT * LEVELS.index(level) if kind == "power" and level in LEVELS else 0
+
+    def tree(self) -> Iterable[str]:
+        """Draw what hangs on what in the power tree."""
+        folds = self.folded["power"]
+        index = {fold: at for at, fold in enumerate(folds)}
+        for fold, names in folds.items():
+            for above in feeds_of(self.graph, names[0]):
+                parent = self.graph.nodes[above]["fold"]
+                if parent not in index:
+                    continue
+                x1 = _COLUMN_X["power"] + self.indent("power", folds[parent]) + _INDENT / 2
+                x2 = _COLUMN_X["power"] + self.indent("power", names)
+                y1 = self.box_y("power", index[parent]) + _BOX_HEIGHT
+                y2 = self.box_y("power", index[fold]) + _BOX_HEIGHT / 2
+                yield (
+                    f'<path d="M{x1:g} {y1:g} C{x1:g} {y2:g} {x1:g} {y2:g} {x2:g} {y2:g}"'
+                    f' fill="none" stroke="{_LINE_OF["power"]}"/>'
+                )
 
     def wires(self) -> Iterable[str]:
         """Draw which feed and which loop each group of racks hangs on."""
@@ -139,7 +170,9 @@ class _Panel:
         for kind, folds in self.folded.items():
             for at, (fold, names) in enumerate(folds.items()):
                 fill, first, second = self.words(kind, fold, names)
-                x, y, width = _COLUMN_X[kind], self.box_y(kind, at), _BOX_WIDTH[kind]
+                indent = self.indent(kind, names)
+                x, y = _COLUMN_X[kind] + indent, self.box_y(kind, at)
+                width = _BOX_WIDTH[kind] - indent
                 tip = escape(f"{fold}: {first}; {second}")
                 yield (
                     f'<g><title>{tip}</title><rect x="{x}" y="{y:g}" width="{width}"'
@@ -155,7 +188,7 @@ class _Panel:
         short = fold.removeprefix(f"{self.site}-")
         times = f" x{len(names)}" if len(names) > 1 else ""
         if kind == "power":
-            text = f"{about['level']}, {about['usable_kw']:g} kW usable"
+            text = f"{about['level']}, {about['usable_kw']:g} kW"
             return _FILL["power"], short + times, text
         if kind == "cooling":
             medium = about["medium"].replace("_", " ")
