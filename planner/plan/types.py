@@ -107,7 +107,8 @@ class ReplicaGroup(_Record):
 
 class RoutePlan(_Record):
     """Traffic of a workload from an origin to a site, served by a path of pools (one, or prefill and
-    decode). `units` of `units_total` units of the workload's traffic."""
+    decode). `units` of `units_total` units of the workload's traffic.
+    """
 
     workload: str
     origin: str

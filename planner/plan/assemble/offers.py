@@ -14,6 +14,7 @@ import networkx as nx
 
 from planner.catalog import Accelerator, Catalog, Server
 from planner.performance.power import server_idle_w
+from planner.plan.hosts import rented_accelerators, rented_name, rented_server
 from planner.scenario import Economics, Rent, Scenario
 from planner.scenario.economics import HOURS_PER_YEAR
 from planner.topology import RackClass, rented_site
@@ -258,40 +259,8 @@ def rent_offers(graph: nx.MultiDiGraph, scenario: Scenario, catalog: Catalog) ->
 
 def rented_host(rent: Rent, catalog: Catalog) -> Host:
     """Return what a rented unit is to a replica."""
-    if rent.instance is not None:
-        instance = catalog.instances[rent.instance]
-        count = rent.count or instance.accelerators
-        server = catalog.servers.get(instance.server) if instance.server else None
-        server = server or _likeness(instance.accelerator, catalog)
-        return Host(rent.instance, instance.accelerator, count, _resized(server, rent.instance, count), None)
-    assert rent.accelerator is not None  # the scenario checks that one of the two is stated
-    count = rent.count or 1
-    name = rent.accelerator if count == 1 else f"{count}x{rent.accelerator}"
-    server = _likeness(rent.accelerator, catalog)
-    return Host(name, rent.accelerator, count, _resized(server, name, count), None)
-
-
-def _likeness(accelerator: str, catalog: Catalog) -> Server | None:
-    """Return the catalog's server of an accelerator, to take links and host power from."""
-    for server in catalog.servers.values():
-        if server.accelerator == accelerator:
-            return server
-    return None
-
-
-def _resized(server: Server | None, name: str, count: int) -> Server | None:
-    """Return the share of a server that has `count` accelerators."""
-    if server is None or (server.accelerators == count and server.id == name):
-        return server
-    share = count / server.accelerators
-    return server.model_copy(
-        update={
-            "id": name,
-            "accelerators": count,
-            "rated_w": server.rated_w * share,
-            "host_w": server.host_w * share,
-        }
-    )
+    accelerator, count = rented_accelerators(rent, catalog)
+    return Host(rented_name(rent), accelerator, count, rented_server(rent, catalog), None)
 
 
 def rent_usd_per_h(rent: Rent, catalog: Catalog) -> float:
