@@ -15,7 +15,7 @@ WEIGHT_BYTES: Mapping[str, float] = {
     # Group of 128 values shares one fp16 scale and one 4-bit zero point (AWQ, GPTQ defaults).
     "int4": 0.5 + 2.5 / 128,
 }
-KV_BYTES: Mapping[str, float] = {"bf16": 2.0, "fp8": 1.0}
+KV_BYTES: Mapping[str, float] = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0}
 
 ALIASES: Mapping[str, str] = {
     "fp16": "bf16",

@@ -1,0 +1,255 @@
+"""Fit coefficients as sums of levels, each pulled toward the coarser one.
+
+log coefficient = global + generation + accelerator + engine + variant. Every level has a Gaussian
+prior; residuals are logarithms of predicted over measured under a robust loss. One Gauss-Newton
+step costs one prediction per coefficient, because all levels share the derivative of the row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks.calibration_rows import Rows
+from planner.performance.coefficients import NAMES, UNCALIBRATED
+
+# Standard deviations of the measurements' own scatter (log units): software drift of 5-10 % in
+# TPOT between versions; TTFT also depends on how a load generator starts.
+NOISE = {"tpot": 0.10, "ttft": 0.25, "throughput": 0.12, "e2e": 0.15}
+ROBUST_AT = 1.5  # residuals beyond this many deviations count linearly
+STEP_LIMIT = 0.5  # largest change of a log coefficient in one step
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Deviations of one coefficient at each level (log units); 0 means the level has no say."""
+
+    overall: float
+    generation: float
+    accelerator: float
+    engine: float
+    variant: float
+
+
+EFFICIENCY = Prior(0.15, 0.12, 0.05, 0.12, 0.15)
+OVERHEAD = Prior(0.4, 0.25, 0.05, 0.4, 0.5)
+SOFTWARE = Prior(0.5, 0.0, 0.0, 0.6, 0.8)
+WIRE = Prior(0.2, 0.15, 0.05, 0.15, 0.15)
+FIXED = Prior(0.0, 0.0, 0.0, 0.0, 0.0)
+PRIORS: dict[str, Prior] = {
+    "compute": EFFICIENCY,
+    "narrow_compute": Prior(0.15, 0.1, 0.05, 0.15, 0.15),
+    "half_tokens": Prior(0.3, 0.0, 0.0, 0.0, 0.0),
+    "memory": Prior(0.08, 0.06, 0.03, 0.08, 0.1),
+    "attention_compute": EFFICIENCY,
+    "cache_memory": Prior(0.1, 0.1, 0.05, 0.1, 0.15),
+    "latent_attention": Prior(0.3, 0.2, 0.05, 0.2, 0.2),
+    "expert_compute": Prior(0.2, 0.15, 0.05, 0.2, 0.2),
+    "expert_memory": Prior(0.15, 0.12, 0.05, 0.15, 0.2),
+    "expert_pad_tokens": Prior(0.5, 0.2, 0.05, 0.3, 0.0),
+    "traffic": Prior(0.4, 0.2, 0.05, 0.3, 0.2),
+    "weight_only_compute": Prior(0.2, 0.1, 0.0, 0.2, 0.1),
+    "kernel_gap_us": OVERHEAD,
+    "eager_launch_us": OVERHEAD,
+    "host_step_ms": SOFTWARE,
+    "host_sequence_us": SOFTWARE,
+    "prefill_step_ms": SOFTWARE,
+    "request_ms": SOFTWARE,
+    "request_token_us": SOFTWARE,
+    "admission_steps": SOFTWARE,
+    "wave": Prior(0.4, 0.0, 0.0, 0.4, 0.6),
+    "reduce_latency_us": WIRE,
+    "reduce_hop_us": WIRE,
+    "reduce_bandwidth": WIRE,
+    "host_link_latency_us": WIRE,
+    "host_link_bandwidth": WIRE,
+    "host_link_contention": Prior(0.3, 0.0, 0.0, 0.0, 0.0),
+    "network_latency_us": FIXED,
+    "network_bandwidth": FIXED,
+    "exchange_latency_us": Prior(0.4, 0.2, 0.0, 0.3, 0.2),
+    "exchange_bandwidth": Prior(0.3, 0.2, 0.0, 0.3, 0.2),
+    "overlap": Prior(0.2, 0.0, 0.0, 0.0, 0.0),
+}
+LEVELS = ("overall", "generation", "accelerator", "engine", "variant")
+
+
+@dataclass
+class Design:
+    """Which parameter of each level every row uses."""
+
+    codes: dict[str, np.ndarray]
+    labels: dict[str, list[str]]
+    columns: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    deviations: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    @classmethod
+    def of(cls, rows: Rows, generation_of: dict[str, str]) -> Design:
+        """Lay out levels for a set of rows."""
+        table = rows.table
+        text = {
+            "overall": ["all"] * len(table),
+            "generation": [generation(a, generation_of) for a in table["accelerator"]],
+            "accelerator": table["accelerator"].tolist(),
+            "engine": table["engine"].tolist(),
+            "variant": (table["engine"] + "@" + table["variant"]).tolist(),
+        }
+        design = cls({}, {})
+        deviations = []
+        for level in LEVELS:
+            labels = sorted(set(text[level]))
+            design.labels[level] = labels
+            code = {label: i for i, label in enumerate(labels)}
+            design.codes[level] = np.array([code[label] for label in text[level]])
+            for name in NAMES:
+                width = getattr(PRIORS[name], level)
+                if width <= 0:
+                    continue
+                for label in labels:
+                    design.columns[(level, label, name)] = len(deviations)
+                    deviations.append(width)
+        design.deviations = np.array(deviations)
+        return design
+
+    def logs(self, parameters: np.ndarray, without_variants: bool = False) -> np.ndarray:
+        """Return log coefficients of every row, shape (rows, names)."""
+        count = len(self.codes["overall"])
+        base = np.log([UNCALIBRATED[name] for name in NAMES])
+        logs = np.tile(base, (count, 1))
+        for level in LEVELS:
+            if without_variants and level == "variant":
+                continue
+            for position, name in enumerate(NAMES):
+                if getattr(PRIORS[name], level) <= 0:
+                    continue
+                columns = np.array(
+                    [self.columns[(level, label, name)] for label in self.labels[level]]
+                )
+                logs[:, position] += parameters[columns[self.codes[level]]]
+        return logs
+
+    def matrix(self, derivatives: np.ndarray) -> np.ndarray:
+        """Spread (residuals, names) derivatives over the parameters, rows given by order."""
+        raise NotImplementedError
+
+
+def generation(accelerator: str, generation_of: dict[str, str]) -> str:
+    """Return the generation whose prefix matches longest, or the accelerator itself."""
+    best = max((p for p in generation_of if accelerator.startswith(p)), key=len, default="")
+    return generation_of.get(best, accelerator)
+
+
+def residuals(rows: Rows, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return scaled residuals, the row of each, and its channel number."""
+    timed = rows.predict(logs)
+    measured = rows.measured
+    has_latency = np.isfinite(measured["measured_tpot_ms"])
+    channels = (
+        ("tpot", timed.tpot_ms, measured["measured_tpot_ms"], np.isfinite(timed.tpot_ms)),
+        ("ttft", timed.ttft_ms, measured["measured_ttft_ms"], np.isfinite(timed.ttft_ms)),
+        (
+            "throughput",
+            timed.output_tokens_per_s,
+            measured["measured_output_tokens_per_s"],
+            ~has_latency & (rows.load.output_tokens > 1),
+        ),
+    )
+    found, owner, kind = [], [], []
+    everything = np.arange(len(rows))
+    for number, (name, predicted, truth, wanted) in enumerate(channels):
+        usable = everything[wanted & np.isfinite(truth) & (truth > 0) & np.isfinite(predicted)]
+        found.append(np.log(predicted[usable] / truth[usable]) / NOISE[name])
+        owner.append(usable)
+        kind.append(np.full(len(usable), number))
+    return np.concatenate(found), np.concatenate(owner), np.concatenate(kind)
+
+
+def jacobian(rows: Rows, logs: np.ndarray, size: int) -> np.ndarray:
+    """Return d residual / d log coefficient, shape (residuals, names), by central differences."""
+    step = 0.02
+    result = np.zeros((size, len(NAMES)))
+    for position, name in enumerate(NAMES):
+        if PRIORS[name] is FIXED:
+            continue
+        up, down = logs.copy(), logs.copy()
+        up[:, position] += step
+        down[:, position] -= step
+        result[:, position] = (residuals(rows, up)[0] - residuals(rows, down)[0]) / (2 * step)
+    return result
+
+
+def solve_step(
+    design: Design,
+    parameters: np.ndarray,
+    found: np.ndarray,
+    owner: np.ndarray,
+    slopes: np.ndarray,
+    weight: np.ndarray,
+) -> np.ndarray:
+    """Return the Gauss-Newton step under the priors and robust weights."""
+    scale = np.abs(found)
+    robust = np.where(scale <= ROBUST_AT, 1.0, ROBUST_AT / np.maximum(scale, 1e-9))
+    rows_weight = weight[owner] * robust
+    count = len(design.deviations)
+    normal = np.diag(1.0 / design.deviations**2)
+    right = -parameters / design.deviations**2
+    # Columns of each name: one active column per level and row.
+    active, values = [], []
+    for level in LEVELS:
+        for position, name in enumerate(NAMES):
+            if getattr(PRIORS[name], level) <= 0:
+                continue
+            columns = np.array([design.columns[(level, label, name)] for label in design.labels[level]])
+            active.append(columns[design.codes[level][owner]])
+            values.append(slopes[:, position])
+    from scipy.sparse import csr_matrix
+
+    rows_index = np.tile(np.arange(len(found)), len(active))
+    matrix = csr_matrix(
+        (np.concatenate(values), (rows_index, np.concatenate(active))), shape=(len(found), count)
+    )
+    weighted = matrix.multiply(rows_weight[:, None]).tocsr()
+    normal = normal + (matrix.T @ weighted).toarray()
+    right = right - weighted.T @ found
+    step = np.linalg.solve(normal, right)
+    return np.clip(step, -STEP_LIMIT, STEP_LIMIT)
+
+
+def cost(parameters: np.ndarray, design: Design, found: np.ndarray, weight: np.ndarray) -> float:
+    """Return the robust objective with its priors."""
+    scale = np.abs(found)
+    loss = np.where(scale <= ROBUST_AT, scale**2 / 2, ROBUST_AT * (scale - ROBUST_AT / 2))
+    return float((weight * loss).sum() + ((parameters / design.deviations) ** 2).sum() / 2)
+
+
+def fit(
+    rows: Rows,
+    design: Design,
+    start: np.ndarray | None = None,
+    iterations: int = 12,
+    report: bool = False,
+) -> np.ndarray:
+    """Return the parameters that explain the rows best under the priors."""
+    parameters = np.zeros(len(design.deviations)) if start is None else start.copy()
+    logs = design.logs(parameters)
+    found, owner, _ = residuals(rows, logs)
+    best = cost(parameters, design, found, rows.weight[owner])
+    for iteration in range(iterations):
+        slopes = jacobian(rows, logs, len(found))
+        step = solve_step(design, parameters, found, owner, slopes, rows.weight)
+        for shrink in (1.0, 0.5, 0.25, 0.1):
+            trial = parameters + shrink * step
+            trial_logs = design.logs(trial)
+            trial_found, trial_owner, _ = residuals(rows, trial_logs)
+            value = cost(trial, design, trial_found, rows.weight[trial_owner])
+            if value < best:
+                break
+        else:
+            break
+        gain = best - value
+        parameters, logs, found, owner, best = trial, trial_logs, trial_found, trial_owner, value
+        if report:
+            print(f"  step {iteration + 1}: objective {best:.1f} (gain {gain:.2f})")
+        if gain < 1e-4 * best:
+            break
+    return parameters

@@ -1,0 +1,120 @@
+"""Read measured results into the columns of ``estimate``, whoever wrote them.
+
+Two layouts are understood: the estimate's own input columns with ``ttft_ms``, ``tpot_ms`` and
+``output_tokens_per_s`` beside them, and public collections with ``model``, ``gpu``, ``isl``,
+``osl``, ``precision_weights`` ... . Columns named ``measured_*`` come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from planner.performance.precision import canonical
+
+MEASURED = (
+    "measured_ttft_ms",
+    "measured_tpot_ms",
+    "measured_output_tokens_per_s",
+    "measured_e2e_ms",
+)
+_RENAMED: Mapping[str, str] = {
+    "model": "llm",
+    "gpu": "accelerator",
+    "precision_weights": "weights",
+    "precision_kv": "kv_cache",
+    "isl": "input_tokens",
+    "osl": "output_tokens",
+    "load_kind": "load",
+    "tokens_out_per_s_total": "measured_output_tokens_per_s",
+    "e2el_ms": "measured_e2e_ms",
+    "output_tokens_per_s": "measured_output_tokens_per_s",
+    "e2e_ms": "measured_e2e_ms",
+}
+# Names that public benchmark collections print, as catalog ids.
+ACCELERATOR_NAMES: Mapping[str, str] = {
+    "a100-sxm-80gb": "a100-80-sxm",
+    "a100 (memory size not in csv)": "a100-40-sxm",
+    "h100-sxm-80gb": "h100-sxm",
+    "h200-sxm-141gb": "h200-sxm",
+    "b200-sxm-180gb": "b200-sxm",
+    "b300-sxm-270gb": "b300-sxm",
+    "gb200-nvl72": "gb200",
+    "gb300-nvl72": "gb300",
+    "gh200": "gh200-96",
+    "l40s-48gb": "l40s",
+    "mi300x": "mi300x",
+    "mi355x": "mi355x",
+    "gaudi2": "gaudi2",
+}
+ENGINE_NAMES: Mapping[str, str] = {
+    "trt": "trtllm",
+    "tensorrt-llm": "trtllm",
+    "tensorrt-llm (pytorch)": "trtllm",
+    "vllm (splitwise testbed)": "vllm",
+    "lmdeploy-turbomind": "lmdeploy",
+}
+
+
+def read_measured(source: Path | pd.DataFrame) -> pd.DataFrame:
+    """Return measured rows in the columns of ``estimate`` plus ``measured_*``.
+
+    TTFT and TPOT are means where the source has them, else medians. Rows keep every other column
+    of the source. Raises ``ValueError`` naming the missing columns when it is neither layout.
+    """
+    table = source if isinstance(source, pd.DataFrame) else pd.read_csv(source, low_memory=False)
+    table = table.rename(columns=_RENAMED).copy()
+    for name in ("ttft_ms", "tpot_ms"):
+        target = f"measured_{name}"
+        values = pd.Series(np.nan, index=table.index)
+        for column in (name, f"{name}_mean", f"{name}_median"):
+            if column in table:
+                values = values.fillna(pd.to_numeric(table[column], errors="coerce"))
+        table[target] = values
+    for name in MEASURED:
+        if name not in table:
+            table[name] = np.nan
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    needed = ("llm", "accelerator", "input_tokens", "output_tokens", "concurrency")
+    missing = [name for name in needed if name not in table]
+    if missing:
+        raise ValueError(
+            f"measured results lack the columns {', '.join(missing)}; "
+            "write one row per measurement with the columns of `planner estimate` "
+            "plus ttft_ms, tpot_ms or output_tokens_per_s"
+        )
+    for name, default in (("engine", "vllm"), ("weights", ""), ("kv_cache", "")):
+        column = table[name] if name in table else pd.Series(default, index=table.index)
+        table[name] = column.fillna(default).astype(str)
+    table["accelerator"] = [_known(ACCELERATOR_NAMES, name) for name in table["accelerator"]]
+    table["reported_engine"] = table["engine"]
+    table["engine"] = [_known(ENGINE_NAMES, name) for name in table["engine"]]
+    for name in ("weights", "kv_cache"):
+        table[name] = [canonical(value) if value else "" for value in table[name]]
+    for name in ("tp", "pp", "dp", "ep"):
+        degree = pd.to_numeric(table[name], errors="coerce") if name in table else 1.0
+        table[name] = np.maximum(pd.Series(degree, index=table.index).fillna(1.0), 1.0).astype(int)
+    _spread_data_parallel_attention(table)
+    return table
+
+
+def _known(names: Mapping[str, str], written: object) -> str:
+    text = str(written).strip()
+    return names.get(text.lower(), text)
+
+
+def _spread_data_parallel_attention(table: pd.DataFrame) -> None:
+    """Rewrite rows that run attention data-parallel but print it as tensor parallelism.
+
+    Public sweeps say ``tp 8 ep 8, dp-attention on``: attention is then replicated on 8 ranks
+    (tp 1, dp 8) and experts are spread over them.
+    """
+    if "notes" not in table:
+        return
+    marked = table["notes"].fillna("").astype(str).str.contains("dp-attention on")
+    chosen = marked & (table["dp"] == 1) & (table["tp"] > 1)
+    table.loc[chosen, "dp"] = table.loc[chosen, "tp"]
+    table.loc[chosen, "tp"] = 1
