@@ -16,6 +16,7 @@ from planner.topology.load import (
     topology_faults,
     topology_names,
 )
+from planner.topology.picture import topology_picture
 from planner.topology.power import PowerCase, feeds_of, power_cases, power_path, supply_shares
 from planner.topology.question import (
     Question,
@@ -25,6 +26,7 @@ from planner.topology.question import (
     servable_sites,
 )
 from planner.topology.resolve import resolve
+from planner.topology.tree import TreeRow, topology_tree
 from planner.topology.types import Topology
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "Question",
     "RackClass",
     "Topology",
+    "TreeRow",
     "build_graph",
     "check",
     "feeds_of",
@@ -56,4 +59,6 @@ __all__ = [
     "topology_document",
     "topology_faults",
     "topology_names",
+    "topology_picture",
+    "topology_tree",
 ]

@@ -42,8 +42,12 @@ def check(
     return check_document(document, catalog or load_catalog())
 
 
-def check_document(document: Document, catalog: Catalog) -> list[InputFault]:
-    """Return everything that is wrong with the topology in a document."""
+def check_document(document: Document, catalog: Catalog, capacities: bool = True) -> list[InputFault]:
+    """Return everything that is wrong with the topology in a document.
+
+    Without `capacities`, kilowatts are not judged: a feed that cannot carry all of its racks at once is
+    a poor design, but a question that a plan can answer by leaving some of them dark.
+    """
     faults = reference_faults(document, catalog)
     try:
         topology = validate(Topology, document)
@@ -51,11 +55,13 @@ def check_document(document: Document, catalog: Catalog) -> list[InputFault]:
         faults += error.faults
         return InputFaults(faults).faults
     if not faults:
-        faults += physical_faults(topology, document, catalog)
+        faults += physical_faults(topology, document, catalog, capacities)
     return InputFaults(faults).faults
 
 
-def physical_faults(topology: Topology, document: Document, catalog: Catalog) -> list[InputFault]:
+def physical_faults(
+    topology: Topology, document: Document, catalog: Catalog, capacities: bool
+) -> list[InputFault]:
     """Return what is too heavy, too hot, too high or too hungry in a topology whose names are right."""
     places = _places(topology)
     ambiguous = _ambiguous_domains(topology, document)
@@ -66,7 +72,9 @@ def physical_faults(topology: Topology, document: Document, catalog: Catalog) ->
     except ValueError as error:
         return [document.fault((), str(error), "different names after expansion")]
     checker = _Physical(graph, document, catalog, places)
-    checker.check()
+    checker.built()
+    if capacities:
+        checker.carried()
     return checker.faults
 
 
@@ -115,10 +123,16 @@ class _Physical:
         loc = (*self.places.get(node, ()), *field.split("."))
         self.faults.append(self.document.fault(loc, found, allowed, advice))
 
-    def check(self) -> None:
+    def built(self) -> None:
+        """Check what cannot stand as described, whatever is switched on."""
         for rack_class in self.classes:
-            self.rack(rack_class)
+            self.room(rack_class)
             self.sides(rack_class)
+
+    def carried(self) -> None:
+        """Check that everything could run at its limit at once."""
+        for rack_class in self.classes:
+            self.rack_watts(rack_class)
         self.parents()
         fullest: dict[str, tuple[float, float, str | None]] = {}
         for case in power_cases(self.graph):
@@ -149,20 +163,39 @@ class _Physical:
         """Return the catalog entries of the servers in each rack of a class, with their counts."""
         return [(self.catalog.servers[s], n) for s, n in rack_class.existing.items()]
 
-    def rack(self, c: RackClass) -> None:
-        """Check that a rack holds the servers said to stand in it."""
-        held = self.servers(c)
-        about = c.attributes
-        air_kw, liquid_kw = rack_heat_kw(held, about["liquid_kw"] > 0)
+    def room(self, c: RackClass) -> None:
+        """Check that a rack has room and cooling of the right kind for the servers in it."""
+        held, about = self.servers(c), c.attributes
         totals = (
             ("height_u", sum(s.rack_units * n for s, n in held), about["height_u"], "rack units"),
             ("slots", sum(n for _, n in held), about["slots"], "servers"),
             ("weight_kg", sum(s.weight_kg * n for s, n in held), about["weight_kg"], "kg"),
-            ("power_kw", self.rack_load_kw[c.members[0]], about["power_kw"], "kW rated"),
+        )
+        self.totals(c, totals)
+        for server, _ in held:
+            if server.cooling == "liquid" and about["liquid_kw"] <= 0:
+                self.fault(
+                    c.members[0],
+                    "servers",
+                    f"the liquid-cooled {server.id} in a rack without liquid",
+                    "a rack with a liquid_loop",
+                )
+
+    def rack_watts(self, c: RackClass) -> None:
+        """Check that a rack powers and cools the servers in it."""
+        about = c.attributes
+        air_kw, liquid_kw = rack_heat_kw(self.servers(c), about["liquid_kw"] > 0)
+        power_kw = self.rack_load_kw[c.members[0]]
+        totals = (
+            ("power_kw", power_kw, about["power_kw"], "kW rated"),
             ("air_kw", air_kw, about["air_kw"], "kW of air heat"),
             ("liquid_kw", liquid_kw, about["liquid_kw"], "kW of liquid heat"),
         )
-        what = ", ".join(f"{n} {s.id}" for s, n in held)
+        self.totals(c, totals)
+
+    def totals(self, c: RackClass, totals: Iterable[tuple[str, float, float, str]]) -> None:
+        """Fault every (field, used, limit, unit) whose limit is exceeded."""
+        what = ", ".join(f"{n} {s.id}" for s, n in self.servers(c))
         for field, used, limit, unit in totals:
             if used > limit + _ROUNDING_KW:
                 self.fault(
@@ -171,14 +204,6 @@ class _Physical:
                     f"{limit:g} for {what}, which need {used:g} {unit}",
                     f"{used:g} or more",
                     "raise it or move servers",
-                )
-        for server, _ in held:
-            if server.cooling == "liquid" and about["liquid_kw"] <= 0:
-                self.fault(
-                    c.members[0],
-                    "servers",
-                    f"the liquid-cooled {server.id} in a rack without liquid",
-                    "a rack with a liquid_loop",
                 )
 
     def sides(self, c: RackClass) -> None:

@@ -37,7 +37,8 @@ def load_topology(
     """Return a topology, checked and with the values of its regions filled in.
 
     `source` is a shipped name, a path, the word `cloud`, or the data itself. Every region of `rent`
-    adds a boundless rented site. `changes` are `path=value` changes of the file's data.
+    adds a boundless rented site. `changes` are `path=value` changes of the file's data. Whether feeds and
+    loops could carry everything at once is asked by `check`, not here.
 
     Raises:
         InputFaults: everything that is wrong with it, together.
@@ -45,7 +46,7 @@ def load_topology(
     catalog = catalog or load_catalog()
     document = topology_document(source)
     document = document.with_data(apply_overrides(document.data, changes))
-    faults = check_document(document, catalog)
+    faults = check_document(document, catalog, capacities=False)
     if faults:
         raise InputFaults(faults)
     topology = _typed(document)
