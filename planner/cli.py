@@ -1,0 +1,263 @@
+"""The command line: one command per verb, no logic.
+
+Exit codes: 0 solved or sound, 1 a check failed (verify, doctor), 2 bad input, 3 infeasible, 4 stopped
+without a plan.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from planner import __version__
+
+BAD_INPUT, INFEASIBLE, STOPPED = 2, 3, 4
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The cheapest LLM inference deployment that keeps every promise.",
+)
+catalog_app = typer.Typer(no_args_is_help=True, help="Accelerators, servers, LLMs, engines, regions ...")
+topology_app = typer.Typer(no_args_is_help=True, help="Look at and check topology files.")
+app.add_typer(catalog_app, name="catalog")
+app.add_typer(topology_app, name="topology")
+
+out = Console()
+err = Console(stderr=True)
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a field: limits.grid_kw=*0.9, workloads.chat.rate_rps=50."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+ScenarioPath = Annotated[Path, typer.Argument(help="Scenario file, YAML or JSON.")]
+PlanPath = Annotated[Path, typer.Argument(help="plan.json, or the folder that holds it.")]
+
+
+def main() -> None:
+    """Run the command line; input faults end with exit code 2 and no traceback."""
+    from planner.files import InputFaults
+
+    try:
+        app()
+    except InputFaults as faults:
+        _refuse([str(fault) for fault in faults.faults])
+    except (LookupError, FileNotFoundError, NotADirectoryError, PermissionError, ValueError) as error:
+        if "--debug" in sys.argv:
+            raise
+        _refuse([str(error.args[0] if error.args else error)])
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        raise SystemExit(STOPPED) from None
+
+
+def _refuse(messages: list[str]) -> NoReturn:
+    for message in messages:
+        err.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
+    count = len(messages)
+    err.print(f"{count} error{'s' if count > 1 else ''} in the input", highlight=False)
+    raise SystemExit(BAD_INPUT)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if show:
+        out.print(__version__, highlight=False)
+        raise typer.Exit
+
+
+@app.command()
+def solve(
+    scenario: ScenarioPath,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for plan, report and tables.")],
+    overrides: Overrides = None,
+    time_limit_s: Annotated[float | None, typer.Option(help="Seconds to search.")] = None,
+    relative_gap: Annotated[float | None, typer.Option(help="Stop at this proven gap.")] = None,
+    reproducible: Annotated[bool, typer.Option(help="Same plan on every run.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+) -> None:
+    """Find the cheapest plan; writes plan.json, report.html and tables/*.csv."""
+    from planner.plan.solve import Hooks, NoPlan
+    from planner.plan.solve import solve as solve_scenario
+    from planner.report import write_report, write_tables
+    from planner.report.console import print_infeasible, print_summary
+    from planner.report.progress import SearchProgress
+
+    changes = list(overrides or [])
+    changes += [] if time_limit_s is None else [f"solver.time_limit_s={time_limit_s}"]
+    changes += [] if relative_gap is None else [f"solver.relative_gap={relative_gap}"]
+    changes += ["solver.reproducible=true"] if reproducible else []
+    with SearchProgress(err, enabled=not quiet) as progress:
+        try:
+            plan = solve_scenario(scenario, changes, Hooks(progress.stage, progress.search))
+        except NoPlan as no_plan:
+            found = no_plan.infeasible
+            progress.stop()
+            if found is None:
+                err.print(str(no_plan), highlight=False)
+                raise typer.Exit(STOPPED) from None
+            output.mkdir(parents=True, exist_ok=True)
+            found.save(output / "infeasible.json")
+            print_infeasible(found, err)
+            raise typer.Exit(INFEASIBLE) from None
+    output.mkdir(parents=True, exist_ok=True)
+    plan.save(output / "plan.json")
+    write_report(plan, output / "report.html")
+    write_tables(plan, output / "tables")
+    if not quiet:
+        print_summary(plan, out)
+        out.print(f"written: {output}/plan.json, report.html, tables/", highlight=False)
+
+
+@app.command()
+def verify(plan: PlanPath, as_json: AsJson = False) -> None:
+    """Recompute everything in a plan; exit 0 only when all rows hold."""
+    from planner.plan.types import Plan
+    from planner.plan.verify import verify as verify_plan
+
+    path = _plan_file(plan)
+    try:
+        found = verify_plan(Plan.load(path))
+    except (ValueError, KeyError) as error:
+        err.print(f"{path} is not a plan: {error}", style="red", highlight=False, markup=False)
+        raise typer.Exit(BAD_INPUT) from None
+    if as_json:
+        out.print_json(json.dumps([violation.__dict__ for violation in found]))
+    else:
+        for violation in found:
+            out.print(f"violated {violation.row}: {violation.text}", highlight=False, markup=False)
+        if not found:
+            out.print(f"{path}: every row holds", highlight=False)
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def estimate(
+    points: Annotated[Path | None, typer.Option("--points", help="CSV, one row per point.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="CSV to write.")] = None,
+    compare: Annotated[Path | None, typer.Option(help="Measured CSV to compare with.")] = None,
+    catalog: Annotated[Path | None, typer.Option(help="Your own catalog entries.")] = None,
+) -> None:
+    """Predict TTFT, TPOT, throughput and memory of points; or compare with measurements."""
+    from planner.performance.estimate import compare_file, estimate_file
+
+    if (points is None) == (compare is None):
+        _refuse(["estimate: give either --points IN.csv -o OUT.csv, or --compare MEASURED.csv"])
+    if compare is not None:
+        out.print(compare_file(compare, output, catalog), highlight=False, markup=False)
+        return
+    assert points is not None
+    if output is None:
+        _refuse(["estimate: -o OUT.csv is missing"])
+    rows, failed = estimate_file(points, output, catalog)
+    err.print(f"{rows} points, {failed} without an estimate (see column error): {output}", highlight=False)
+
+
+@app.command()
+def shapes(
+    scenario: ScenarioPath,
+    overrides: Overrides = None,
+    all_: Annotated[bool, typer.Option("--all", help="Show what was pruned, and why.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the replica shapes a scenario can choose from, with their rates, and what was pruned."""
+    from planner.plan.assemble import assemble
+    from planner.report.shapes import print_shapes, shape_rows
+    from planner.topology import load_question
+
+    offering = assemble(load_question(scenario, overrides or [])).offering
+    if as_json:
+        out.print_json(json.dumps(shape_rows(offering)))
+    else:
+        print_shapes(offering, out, everything=all_)
+
+
+@catalog_app.command("list")
+def catalog_list(
+    kind: Annotated[str, typer.Argument(help="accelerators, servers, llms, topologies, engines ...")],
+    as_json: AsJson = False,
+    catalog: Annotated[Path | None, typer.Option(help="Your own catalog entries.")] = None,
+) -> None:
+    """List the entries of one kind."""
+    from planner.report.catalog import catalog_table, print_rows
+
+    rows = catalog_table(kind, catalog)
+    if as_json:
+        out.print_json(json.dumps(rows, default=str))
+    else:
+        print_rows(rows, out)
+
+
+@catalog_app.command("show")
+def catalog_show(
+    kind: Annotated[str, typer.Argument(help="accelerators, servers, llms, topologies, engines ...")],
+    name: Annotated[str, typer.Argument(help="id of the entry")],
+    as_json: AsJson = False,
+    catalog: Annotated[Path | None, typer.Option(help="Your own catalog entries.")] = None,
+) -> None:
+    """Show one entry: every value with its source, date and confidence."""
+    from planner.report.catalog import catalog_record, print_record
+
+    record = catalog_record(kind, name, catalog)
+    if as_json:
+        out.print_json(json.dumps(record, default=str))
+    else:
+        print_record(record, out)
+
+
+@topology_app.command("show")
+def topology_show(
+    topology: Annotated[str, typer.Argument(help="Shipped name or path.")],
+    picture: Annotated[Path | None, typer.Option(help="Also draw it: .svg or .html file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a topology as a tree with capacities and counts."""
+    from planner.report.topology import draw_topology, print_topology, topology_record
+
+    if picture is not None:
+        draw_topology(topology, picture)
+        err.print(f"written: {picture}", highlight=False)
+    if as_json:
+        out.print_json(json.dumps(topology_record(topology)))
+    else:
+        print_topology(topology, out)
+
+
+@topology_app.command("check")
+def topology_check(topology: Annotated[str, typer.Argument(help="Shipped name or path.")]) -> None:
+    """Find every structural fault of a topology file."""
+    from planner.topology import topology_faults
+
+    faults = topology_faults(topology)
+    if faults:
+        _refuse([str(fault) for fault in faults])
+    out.print(f"{topology}: sound", highlight=False)
+
+
+@app.command()
+def doctor() -> None:
+    """Check that this environment can solve: imports, versions, cores, memory."""
+    from planner.report.doctor import print_doctor
+
+    raise typer.Exit(0 if print_doctor(out) else 1)
+
+
+def _plan_file(path: Path) -> Path:
+    """Return plan.json of a folder, or the file itself."""
+    file = path / "plan.json" if path.is_dir() else path
+    if not file.is_file():
+        _refuse([f"{file}: no such file; give a plan.json or the folder that `planner solve` wrote"])
+    return file
+
+
+if __name__ == "__main__":
+    main()
