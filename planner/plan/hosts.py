@@ -1,58 +1,97 @@
-"""Which catalog server a host of a plan is: by its id, or as a share of a like server when rented."""
+"""What the servers of a plan are: catalog servers, or likenesses of them for rented units.
+
+A rented unit behaves like the catalog's server of its instance, else like the catalog's first server
+with the same accelerator, cut or stretched to the number of accelerators it has (power and host power
+in proportion, links per accelerator as they are).
+"""
 
 from __future__ import annotations
 
 from planner.catalog import Catalog, Server
+from planner.performance.power import server_idle_w
+from planner.plan.types import ServerPlan
 from planner.scenario import Rent, Scenario
 
 
-def host_server(name: str, accelerator: str, catalog: Catalog, scenario: Scenario) -> Server | None:
-    """Return the server behind a host name (`dgx-h200`, `p5en.48xlarge`, `2xa100-80-sxm`).
-
-    A cap behind `@` does not matter here. Rented units take links and host power from the first catalog
-    server with their accelerator, scaled to their count; None if the catalog knows none.
-    """
-    plain = name.split("@")[0]
-    if plain in catalog.servers:
-        return catalog.servers[plain]
-    for rent in scenario.fleet.rent:
-        if rented_name(rent) == plain:
-            return rented_server(rent, catalog)
-    return None
-
-
 def rented_name(rent: Rent) -> str:
-    """Return the host name of a rented unit: the instance, or `2xa100-80-sxm` for two accelerators."""
+    """Return what one unit of an offer is called: the instance, or count and accelerator."""
     if rent.instance is not None:
         return rent.instance
-    count = rent.count or 1
+    count = rented_accelerators(rent, None)
     return str(rent.accelerator) if count == 1 else f"{count}x{rent.accelerator}"
 
 
-def rented_accelerators(rent: Rent, catalog: Catalog) -> tuple[str, int]:
-    """Return the accelerator of a rented unit and how many it has."""
+def rented_accelerators(rent: Rent, catalog: Catalog | None) -> int:
+    """Return how many accelerators one unit has: as stated, as the instance has, or 1."""
+    if rent.count is not None:
+        return rent.count
+    if rent.instance is not None and catalog is not None:
+        return catalog.instances[rent.instance].accelerators
+    return 1
+
+
+def rented_accelerator(rent: Rent, catalog: Catalog) -> str:
+    """Return the accelerator of an offer."""
     if rent.instance is not None:
-        instance = catalog.instances[rent.instance]
-        return instance.accelerator, rent.count or instance.accelerators
-    return str(rent.accelerator), rent.count or 1
+        return catalog.instances[rent.instance].accelerator
+    return str(rent.accelerator)
 
 
 def rented_server(rent: Rent, catalog: Catalog) -> Server | None:
-    """Return what a rented unit is like: a catalog server scaled to its accelerators, None if unknown."""
-    accelerator, count = rented_accelerators(rent, catalog)
-    like: Server | None = None
-    if rent.instance is not None and catalog.instances[rent.instance].server:
-        like = catalog.servers.get(str(catalog.instances[rent.instance].server))
-    if like is None:
-        like = next((s for s in catalog.servers.values() if s.accelerator == accelerator), None)
-    if like is None:
+    """Return the likeness of one unit of an offer, None if the catalog has nothing like it."""
+    model: Server | None = None
+    if rent.instance is not None:
+        named = catalog.instances[rent.instance].server
+        model = None if named is None else catalog.servers.get(named)
+    accelerator = rented_accelerator(rent, catalog)
+    if model is None:
+        model = next((s for s in catalog.servers.values() if s.accelerator == accelerator), None)
+    if model is None:
         return None
-    share = count / like.accelerators
-    return like.model_copy(
+    count = rented_accelerators(rent, catalog)
+    share = count / model.accelerators
+    return model.model_copy(
         update={
             "id": rented_name(rent),
             "accelerators": count,
-            "rated_w": like.rated_w * share,
-            "host_w": like.host_w * share,
+            "rated_w": model.rated_w * share,
+            "host_w": model.host_w * share,
         }
     )
+
+
+def offer_of(server: ServerPlan, scenario: Scenario) -> Rent | None:
+    """Return the offer that a rented server of a plan takes up, None if it names none."""
+    if server.rent_index is None or not 0 <= server.rent_index < len(scenario.fleet.rent):
+        return None
+    return scenario.fleet.rent[server.rent_index]
+
+
+def server_model(server: ServerPlan, scenario: Scenario, catalog: Catalog) -> Server | None:
+    """Return the catalog's description of a server of a plan, None if there is none."""
+    if server.origin == "rent":
+        rent = offer_of(server, scenario)
+        return None if rent is None else rented_server(rent, catalog)
+    return catalog.servers.get(server.server)
+
+
+def idle_w(model: Server | None, catalog: Catalog) -> int:
+    """Return what a powered server draws without load, whole watts; 0 for what is only a name."""
+    if model is None:
+        return 0
+    return round(server_idle_w(model, catalog.accelerators[model.accelerator]))
+
+
+def provisioned_w(model: Server | None, cap_w: float | None) -> int:
+    """Return what breakers must carry for a server: its rating, or its host and its capped accelerators."""
+    if model is None:
+        return 0
+    if cap_w is None:
+        return round(model.rated_w)
+    return round(min(model.rated_w, model.host_w + model.accelerators * cap_w))
+
+
+def heat_w(provisioned: int, model: Server | None) -> tuple[int, int]:
+    """Return (air, liquid) watts of a server's provisioned power; they add up to it."""
+    liquid = 0 if model is None else round(provisioned * model.liquid_fraction)
+    return provisioned - liquid, liquid

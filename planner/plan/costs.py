@@ -1,0 +1,275 @@
+"""What a plan costs per hour, part by part, in whole micro-USD.
+
+Published rules; each amount is rounded to whole micro-USD per server, rack or unit of traffic before it
+is multiplied, so that sums are exact:
+
+- depreciation of a bought server: price x (1 + network adder) / (life x 8760 h);
+- maintenance of a bought server: price x share per year / 8760 h;
+- infrastructure of a bought server: provisioned kW x USD/kW / (infrastructure life x 8760 h);
+- existing servers cost none of these: their money is spent;
+- rent of a rented server: its price; electricity is part of it;
+- idle electricity of an owned server: idle kW x PUE x tariff;
+- dynamic electricity of a unit of traffic: joules per request x rate of the unit x PUE x tariff;
+- network of a unit of traffic: what its answers cost to send;
+- retrofit of a rack to liquid: its price / (infrastructure life x 8760 h);
+- opening of a site while any server is powered there; unserved traffic at its price.
+
+The PUE of a server is that of liquid for the share of its heat that goes to liquid, and that of air
+for the rest; rented servers have their site's PUE of air.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from planner.catalog import Catalog, Server
+from planner.plan.content import Columns, Content, RouteUse, Setting, route_uses
+from planner.plan.hosts import idle_w, offer_of, provisioned_w, server_model
+from planner.plan.traffic import SECONDS_PER_HOUR, egress_usd_per_h
+from planner.plan.types import Cost, RoutePlan, ServerPlan
+from planner.scenario import HOURS_PER_YEAR, Economics, Rent, Scenario
+
+MICRO = 1_000_000
+WATTS_PER_KW = 1000.0
+
+
+@dataclass(frozen=True)
+class MicroCost:
+    """The parts of `Cost` in whole micro-USD per hour."""
+
+    depreciation: int = 0
+    maintenance: int = 0
+    infrastructure: int = 0
+    retrofit: int = 0
+    rent: int = 0
+    electricity_idle: int = 0
+    electricity_dynamic: int = 0
+    network: int = 0
+    site_opening: int = 0
+    unserved: int = 0
+
+    @property
+    def parts(self) -> Mapping[str, int]:
+        """Amount by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def total(self) -> int:
+        """Sum of all parts."""
+        return sum(self.parts.values())
+
+    def cost(self) -> Cost:
+        """Return the parts and their total in USD per hour."""
+        parts = {name: amount / MICRO for name, amount in self.parts.items()}
+        return Cost(**parts, total=self.total / MICRO)
+
+
+def plan_cost(content: Content, setting: Setting, columns: Columns) -> Cost:
+    """Return the cost of a plan, USD per hour by part."""
+    return plan_micro_cost(content, setting, columns).cost()
+
+
+def plan_micro_cost(content: Content, setting: Setting, columns: Columns) -> MicroCost:
+    """Return the cost of a plan, whole micro-USD per hour by part.
+
+    Raises:
+        LookupError: a server, offer or place of the plan does not exist.
+        ValueError: something has no price.
+    """
+    depreciation = maintenance = infrastructure = rent = idle = 0
+    for server in content.servers:
+        if server.origin == "buy":
+            owning = owning_micro_usd(server, setting)
+            depreciation += owning[0]
+            maintenance += owning[1]
+            infrastructure += owning[2]
+        if server.origin == "rent":
+            rent += rental_micro_usd(server, setting)
+        else:
+            idle += idle_electricity_micro_usd(server, setting)
+    dynamic = sum(
+        use.route.units * dynamic_micro_usd_per_unit(use, setting)
+        for use in route_uses(content, setting, columns)
+    )
+    graph = setting.graph
+    return MicroCost(
+        depreciation=depreciation,
+        maintenance=maintenance,
+        infrastructure=infrastructure,
+        retrofit=sum(retrofit_micro_usd(rack, setting) for rack in content.retrofitted_racks),
+        rent=rent,
+        electricity_idle=idle,
+        electricity_dynamic=dynamic,
+        network=sum(route.units * network_micro_usd_per_unit(route, setting) for route in content.routes),
+        site_opening=sum(
+            round(float(graph.nodes[site]["open_usd_per_h"]) * MICRO)
+            for site in {server.site for server in content.servers}
+        ),
+        unserved=sum(
+            missing.units * unserved_micro_usd_per_unit(missing.workload, setting)
+            for missing in content.unserved
+        ),
+    )
+
+
+def catalog_server(server: ServerPlan, setting: Setting) -> Server:
+    """Return the catalog's entry of an owned server.
+
+    Raises:
+        LookupError: there is none.
+    """
+    return setting.catalog.servers[server.server]
+
+
+def server_pue(server: ServerPlan, setting: Setting) -> float:
+    """Return the PUE of a server's heat at its site."""
+    site = setting.graph.nodes[server.site]
+    if server.origin == "rent":
+        return float(site["pue_air"])
+    liquid = catalog_server(server, setting).liquid_fraction
+    return liquid * float(site["pue_liquid"]) + (1 - liquid) * float(site["pue_air"])
+
+
+def server_idle_w(server: ServerPlan, setting: Setting) -> int:
+    """Return what a server draws without load, whole watts."""
+    return idle_w(server_model(server, setting.scenario, setting.catalog), setting.catalog)
+
+
+def electricity_micro_usd(watts: float, pue: float, usd_per_kwh: float) -> int:
+    """Return micro-USD/h of `watts` of IT load."""
+    return round(watts / WATTS_PER_KW * pue * usd_per_kwh * MICRO)
+
+
+def idle_electricity_micro_usd(server: ServerPlan, setting: Setting) -> int:
+    """Return the electricity of an owned server without load, micro-USD/h."""
+    tariff = float(setting.graph.nodes[server.site]["electricity_usd_per_kwh"])
+    return electricity_micro_usd(server_idle_w(server, setting), server_pue(server, setting), tariff)
+
+
+def dynamic_watts_per_unit(use: RouteUse, setting: Setting) -> float:
+    """Return the watts above idle that one unit of traffic causes in one of its pools."""
+    return use.column.joules_per_request * setting.unit_rps(use.workload)
+
+
+def dynamic_micro_usd_per_unit(use: RouteUse, setting: Setting) -> int:
+    """Return the electricity above idle of one unit of traffic in one of its pools, micro-USD/h."""
+    site = setting.graph.nodes[use.pool.site]
+    tariff = 0.0 if use.pool.rented else float(site["electricity_usd_per_kwh"])
+    watts = dynamic_watts_per_unit(use, setting)
+    return electricity_micro_usd(watts, server_pue(use.pool.first, setting), tariff)
+
+
+def network_micro_usd_per_unit(route: RoutePlan, setting: Setting) -> int:
+    """Return the price of sending the answers of one unit to users, micro-USD/h."""
+    workload = setting.workload(route.workload)
+    if workload is None:
+        return 0
+    usd_per_gb = float(setting.graph.nodes[route.site]["egress_usd_per_gb"])
+    return round(egress_usd_per_h(workload, setting.unit_rps(workload), usd_per_gb) * MICRO)
+
+
+def unserved_micro_usd_per_unit(name: str, setting: Setting) -> int:
+    """Return the price of leaving one unit of a workload unserved, micro-USD/h."""
+    workload = setting.workload(name)
+    if workload is None or workload.unserved_usd_per_request is None:
+        return 0
+    rate = setting.unit_rps(workload)
+    return round(workload.unserved_usd_per_request * rate * SECONDS_PER_HOUR * MICRO)
+
+
+def server_price_usd(server: ServerPlan, setting: Setting) -> float:
+    """Return the price of a bought server: the scenario's, else the catalog's, USD.
+
+    Raises:
+        LookupError: the catalog does not know the server.
+        ValueError: nobody states its price.
+    """
+    price = setting.scenario.fleet.prices_usd.get(server.server)
+    if price is None:
+        price = catalog_server(server, setting).price_usd
+    if price is None:
+        raise ValueError(f"{server.server} has no price: state fleet.prices_usd.{server.server}")
+    return price
+
+
+def server_capex_usd(server: ServerPlan, setting: Setting) -> float:
+    """Return what a server takes of the capex budget: price and network if bought, else nothing."""
+    if server.origin != "buy":
+        return 0.0
+    return server_price_usd(server, setting) * (1 + setting.scenario.economics.network_adder)
+
+
+def owning_micro_usd(server: ServerPlan, setting: Setting) -> tuple[int, int, int]:
+    """Return (depreciation, maintenance, infrastructure) of a bought server, micro-USD/h."""
+    rules: Economics = setting.scenario.economics
+    price = server_price_usd(server, setting)
+    provisioned = provisioned_w(catalog_server(server, setting), server.power_cap_w)
+    life_h = rules.life_years * HOURS_PER_YEAR
+    infrastructure_h = rules.infrastructure_life_years * HOURS_PER_YEAR
+    return (
+        round(price * (1 + rules.network_adder) / life_h * MICRO),
+        round(price * rules.maintenance_share_per_year / HOURS_PER_YEAR * MICRO),
+        round(provisioned / WATTS_PER_KW * rules.infrastructure_usd_per_kw / infrastructure_h * MICRO),
+    )
+
+
+def retrofit_usd(rack: str, setting: Setting) -> float:
+    """Return the price of turning a rack to liquid, USD; 0 where that is impossible."""
+    retrofit = setting.graph.nodes[rack]["retrofit"]
+    return 0.0 if retrofit is None else float(retrofit["usd"])
+
+
+def retrofit_micro_usd(rack: str, setting: Setting) -> int:
+    """Return the hourly share of a retrofit, micro-USD/h."""
+    life_h = setting.scenario.economics.infrastructure_life_years * HOURS_PER_YEAR
+    return round(retrofit_usd(rack, setting) / life_h * MICRO)
+
+
+def rental_micro_usd(server: ServerPlan, setting: Setting) -> int:
+    """Return the rent of a rented server, micro-USD/h.
+
+    Raises:
+        LookupError: it takes up no offer of the scenario.
+        ValueError: the offer has no price.
+    """
+    rent = offer_of(server, setting.scenario)
+    if rent is None:
+        raise LookupError(f"{server.name} is rented, but from no offer of fleet.rent")
+    return round(rent_usd_per_h(rent, setting.catalog) * MICRO)
+
+
+def rent_usd_per_h(rent: Rent, catalog: Catalog) -> float:
+    """Return the price of one unit of an offer, USD per hour: as stated, else the catalog's.
+
+    Raises:
+        ValueError: nobody states it.
+    """
+    if rent.usd_per_h is not None:
+        return rent.usd_per_h
+    if rent.instance is None:
+        known = catalog.accelerators.get(str(rent.accelerator))
+        if known is None or known.rent_usd_per_h is None:
+            raise ValueError(f"{rent.accelerator} has no price per hour: state usd_per_h in fleet.rent")
+        return known.rent_usd_per_h * (rent.count or 1)
+    instance = catalog.instances[rent.instance]
+    prices = instance.spot_usd_per_h if rent.terms == "spot" else instance.on_demand_usd_per_h
+    if rent.region in prices:
+        return prices[rent.region]
+    wanted = _canonical(rent.region, catalog)
+    for region, price in prices.items():
+        if wanted is not None and _canonical(region, catalog) == wanted:
+            return price
+    raise ValueError(f"{rent.instance} has no {rent.terms} price in {rent.region}: state usd_per_h")
+
+
+def _canonical(region: str, catalog: Catalog) -> str | None:
+    try:
+        return catalog.regions.resolve(region)
+    except LookupError:
+        return None
+
+
+def is_cost_only(scenario: Scenario) -> bool:
+    """Return whether the plan's objective is its cost."""
+    return scenario.objective.goals == [("minimize", "cost")]

@@ -1,0 +1,156 @@
+"""Service columns of the pools of a plan, computed from scratch.
+
+A column says how much of a workload one replica of a pool serves within the SLO, after the round trip
+is taken out of the time to first token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from planner.performance.providers.table import RateTable
+from planner.performance.replica import replica_model
+from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, service_columns
+from planner.performance.types import ReplicaModel
+from planner.plan.content import ColumnKey, Columns, Content, PoolFacts, Setting, pools_of
+from planner.plan.hosts import server_model
+from planner.scenario import Workload
+
+
+def request_profile(workload: Workload) -> RequestProfile:
+    """Return what the requests of a workload are like."""
+    return RequestProfile(
+        input_tokens=workload.input_tokens,
+        output_tokens=workload.output_tokens,
+        prefix_hit_rate=workload.prefix_hit_rate,
+        burstiness_cv=workload.burstiness_cv,
+    )
+
+
+def objective_at(workload: Workload, rtt_ms: float) -> LatencyObjective | None:
+    """Return the latency left to a replica when `rtt_ms` goes to the network.
+
+    None: nothing is left, the workload cannot be served over that distance.
+    """
+    if workload.slo is None:
+        return LatencyObjective(ttft_ms=None, tpot_ms=None, e2e_ms=None, percentile=None)
+    left = {}
+    for name in ("ttft_ms", "e2e_ms"):
+        limit = getattr(workload.slo, name)
+        left[name] = None if limit is None else limit - rtt_ms
+        if limit is not None and limit - rtt_ms <= 0:
+            return None
+    percentile = workload.slo.percentile
+    return LatencyObjective(
+        ttft_ms=left["ttft_ms"],
+        tpot_ms=workload.slo.tpot_ms,
+        e2e_ms=left["e2e_ms"],
+        percentile=None if percentile == "mean" else float(percentile),
+    )
+
+
+class ServiceTable:
+    """Columns of pools, each computed once.
+
+    Args:
+        setting: scenario, graph and catalog.
+        pools: the pools by name.
+    """
+
+    def __init__(self, setting: Setting, pools: Mapping[str, PoolFacts]) -> None:
+        self.setting = setting
+        self.pools = pools
+        self.columns: dict[ColumnKey, ServiceColumn] = {}
+        self._replicas: dict[str, ReplicaModel | None] = {}
+        self._rates: RateTable | None = None
+
+    @property
+    def measured(self) -> bool:
+        """True if the rates are the user's own measurements."""
+        return self.setting.scenario.performance.provider == "table"
+
+    def replica(self, pool: str) -> ReplicaModel | None:
+        """Return the timed replica of a pool; None where rates are measured or facts are missing."""
+        if pool not in self._replicas:
+            self._replicas[pool] = None if self.measured else self._model(self.pools[pool])
+        return self._replicas[pool]
+
+    def _model(self, pool: PoolFacts) -> ReplicaModel | None:
+        scenario, catalog = self.setting.scenario, self.setting.catalog
+        server = server_model(pool.first, scenario, catalog)
+        name = self.setting.llm_names.get(pool.shape.llm)
+        accelerator = catalog.accelerators.get(pool.shape.accelerator)
+        if server is None or name is None or accelerator is None:
+            return None
+        return replica_model(
+            catalog.llm(name),
+            accelerator,
+            pool.shape.shape(),
+            server=server,
+            memory_fraction=scenario.performance.memory_fraction,
+        )
+
+    def fill(self, keys: Iterable[ColumnKey]) -> Columns:
+        """Compute the columns of `keys` that are not there yet, and return all there are.
+
+        Pools that cannot be timed, and promises that the network alone breaks, get no column.
+        """
+        wanted: dict[tuple[str, str], list[float]] = {}
+        for pool, workload, rtt_ms in dict.fromkeys(keys):
+            if (pool, workload, rtt_ms) not in self.columns and pool in self.pools:
+                wanted.setdefault((workload, pool), []).append(rtt_ms)
+        for (workload_name, pool), trips in wanted.items():
+            workload = self.setting.workload(workload_name)
+            if workload is None:
+                continue
+            reachable = [
+                (trip, objective)
+                for trip in trips
+                if (objective := objective_at(workload, trip)) is not None
+            ]
+            for (trip, _), column in zip(
+                reachable, self._compute(pool, workload, [o for _, o in reachable]), strict=False
+            ):
+                self.columns[pool, workload_name, trip] = column
+        return self.columns
+
+    def _compute(
+        self, pool: str, workload: Workload, objectives: list[LatencyObjective]
+    ) -> list[ServiceColumn]:
+        if self.measured:
+            rate = self._measured_rate(self.pools[pool], workload)
+            return [_measured_column(rate) for _ in objectives]
+        replica = self.replica(pool)
+        if replica is None or not replica.fits or not objectives:
+            return []
+        return service_columns([replica], request_profile(workload), objectives)[0]
+
+    def _measured_rate(self, pool: PoolFacts, workload: Workload) -> float:
+        if self._rates is None:
+            self._rates = RateTable.load(str(self.setting.scenario.performance.path))
+        shape = pool.shape
+        return self._rates.rate_rps(
+            shape.llm, shape.accelerator, shape.tp, shape.pp, shape.dp, shape.ep, shape.role, workload.name
+        )
+
+
+def _measured_column(rate_rps: float) -> ServiceColumn:
+    """Return the column of a measured rate: the rate keeps the SLO, nothing else is known."""
+    return ServiceColumn(
+        rate_rps=rate_rps,
+        concurrency=0.0,
+        utilization=1.0,
+        ttft_ms=0.0,
+        tpot_ms=0.0,
+        joules_per_request=0.0,
+        watts_at_rate=0.0,
+        limited_by="none",
+        best_ttft_ms=0.0,
+        best_tpot_ms=0.0,
+    )
+
+
+def plan_columns(content: Content, setting: Setting) -> Columns:
+    """Return the columns of everything that the plan's pools say they carry."""
+    table = ServiceTable(setting, pools_of(content))
+    return table.fill((load.pool, load.workload, load.rtt_ms) for load in content.pools)
