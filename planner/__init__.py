@@ -1,3 +1,35 @@
-"""Deployment planner for LLM inference: what to run, on which accelerators, where, at the least cost."""
+"""Deployment planner for LLM inference: what to run, on which accelerators, where, at the least cost.
+
+    import planner
+    plan = planner.solve("examples/eu-chat.yaml")
+    print(plan.cost.total, "USD/h")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from planner.plan.solve import NoPlan, solve
+    from planner.plan.types import Plan
+    from planner.plan.verify import verify
+
+__all__ = ["NoPlan", "Plan", "__version__", "solve", "verify"]
+
+_HOMES = {
+    "solve": "planner.plan.solve",
+    "NoPlan": "planner.plan.solve",
+    "Plan": "planner.plan.types",
+    "verify": "planner.plan.verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the names of the API when they are first used: solvers take a moment to load."""
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'planner' has no attribute {name!r}")
