@@ -49,8 +49,9 @@ def model_faults(
             faults.append(_plain_fault(model_class, document, item))
             continue
         for problem in problems:
-            loc, _ = document.walk((*item["loc"], *problem.at))
-            faults.append(document.fault(loc, problem.found, problem.allowed, problem.advice))
+            loc, _ = document.walk(item["loc"])
+            at = (*loc, *problem.at)
+            faults.append(document.fault(at, problem.found, problem.allowed, problem.advice))
     return faults
 
 

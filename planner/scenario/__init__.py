@@ -6,6 +6,8 @@
 from planner.scenario.distributions import TokenDistribution
 from planner.scenario.economics import HOURS_PER_YEAR, Economics
 from planner.scenario.fleet import Fleet, Rent
+from planner.scenario.load import Examined, examine_scenario, load_scenario
+from planner.scenario.names import instance_price, region_names
 from planner.scenario.overrides import apply_overrides
 from planner.scenario.promises import Limits, Objective, Reliability
 from planner.scenario.scenario import Scenario
@@ -18,6 +20,7 @@ __all__ = [
     "ANYWHERE",
     "HOURS_PER_YEAR",
     "Economics",
+    "Examined",
     "Fleet",
     "Limits",
     "Objective",
@@ -30,6 +33,10 @@ __all__ = [
     "TokenDistribution",
     "Workload",
     "apply_overrides",
+    "examine_scenario",
+    "instance_price",
+    "load_scenario",
     "read_trace",
+    "region_names",
     "scenario_json_schema",
 ]

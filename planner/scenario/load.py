@@ -114,8 +114,11 @@ def _with_defaults(data: Mapping[str, Any], document: Document, changes: list[st
 
 
 def _catalog(extra: Any) -> Catalog:
-    """Return the catalog with the user's entries, given as a path or inline."""
-    if isinstance(extra, str):
+    """Return the catalog with the user's entries, given as a path or inline.
+
+    A path that leads nowhere is reported where paths are made absolute.
+    """
+    if isinstance(extra, str) and Path(extra).is_file():
         return load_catalog(extra=Path(extra))
     if isinstance(extra, Mapping):
         return load_catalog(inline=extra)

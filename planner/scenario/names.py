@@ -1,6 +1,5 @@
 """Names in a scenario that must be known: LLMs, servers, instances, engines, regions."""
 
-import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +7,8 @@ from typing import Any
 
 from planner.catalog import Catalog, UnknownEntry
 from planner.files import Document, InputFault, InputFaults, close_matches
+from planner.scenario.rates import read_measurements
 from planner.scenario.workload import ANYWHERE
-
-RATE_TABLE_COLUMNS = ("llm", "accelerator", "max_rps")
-"""Columns a table of measured rates cannot do without; tp, pp, dp, ep, role and workload have
-defaults (1, aggregated, all workloads)."""
 
 
 @dataclass(frozen=True)
@@ -40,37 +36,8 @@ def read_rate_table(document: Document) -> RateTable:
     path = performance.get("path")
     if not isinstance(path, str) or not Path(path).is_file():
         return RateTable.empty()
-    with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-        rows = csv.DictReader(stream)
-        columns = rows.fieldnames or []
-        missing = [name for name in RATE_TABLE_COLUMNS if name not in columns]
-        if missing:
-            found = "the columns " + (", ".join(columns) or "(none)")
-            allowed = "the columns " + ", ".join(RATE_TABLE_COLUMNS)
-            advice = "missing: " + ", ".join(missing)
-            raise InputFaults([InputFault(path, 1, "", found, allowed, advice)])
-        llms, accelerators, faults = set(), set(), []
-        for row in rows:
-            llms.add(row["llm"])
-            accelerators.add(row["accelerator"])
-            if not _is_rate(row["max_rps"]):
-                fault = InputFault(
-                    path, rows.line_num, "max_rps", f"'{row['max_rps']}'", "a rate of 0 or more"
-                )
-                faults.append(fault)
-    if faults:
-        raise InputFaults(faults)
-    return RateTable(frozenset(llms), frozenset(accelerators))
-
-
-def _is_rate(text: str | None) -> bool:
-    """Return whether a cell is a finite number of 0 or more, or empty (cannot serve)."""
-    if text is None or not text.strip():
-        return True
-    try:
-        return 0 <= float(text) < float("inf")
-    except ValueError:
-        return False
+    rows = read_measurements(Path(path))
+    return RateTable(frozenset(row.llm for row in rows), frozenset(row.accelerator for row in rows))
 
 
 def name_faults(document: Document, catalog: Catalog, table: RateTable) -> list[InputFault]:
@@ -182,9 +149,11 @@ class _Names:
         spot = rent.get("terms") == "spot"
         prices = entry.spot_usd_per_h if spot else entry.on_demand_usd_per_h
         region = str(rent.get("region", ANYWHERE))
-        if region == ANYWHERE and prices:
-            return
-        if instance_price(self.catalog, instance, region, spot) is None:
+        try:
+            price = instance_price(self.catalog, instance, region, spot)
+        except UnknownEntry:
+            return  # the region is reported as unknown
+        if price is None:
             sold = ", ".join(sorted(prices)) or "no region"
             self._no_price((*at, "region"), f"{instance} in {region}", f"priced in: {sold}")
 

@@ -41,9 +41,11 @@ class Limits(FileModel):
 class Reliability(FileModel):
     """What may fail without breaking a promise."""
 
-    survive: Annotated[list[Loss], BeforeValidator(_as_list)] = Field(
-        default_factory=list,
-        description="The loss of any one of these, one at a time, is survived.",
+    survive: Annotated[list[Loss], BeforeValidator(_as_list, json_schema_input_type=list[Loss] | Loss)] = (
+        Field(
+            default_factory=list,
+            description="The loss of any one of these, one at a time, is survived.",
+        )
     )
     level: float = Field(
         default=1.0,
@@ -65,12 +67,16 @@ class Reliability(FileModel):
 class Objective(FileModel):
     """What to optimize, in order: `maximize` goals first, then `minimize` goals."""
 
-    minimize: Annotated[list[Cheaper] | None, BeforeValidator(_as_list)] = Field(
+    minimize: Annotated[
+        list[Cheaper] | None,
+        BeforeValidator(_as_list, json_schema_input_type=list[Cheaper] | Cheaper | None),
+    ] = Field(
         default=None, description="cost (USD/h), power (expected kW), carbon (kg/h), servers (powered)."
     )
-    maximize: Annotated[list[Better] | None, BeforeValidator(_as_list)] = Field(
-        default=None, description="served (demand, by priority), tokens_per_s_per_mw."
-    )
+    maximize: Annotated[
+        list[Better] | None,
+        BeforeValidator(_as_list, json_schema_input_type=list[Better] | Better | None),
+    ] = Field(default=None, description="served (demand, by priority), tokens_per_s_per_mw.")
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> Self:

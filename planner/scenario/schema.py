@@ -13,6 +13,9 @@ def scenario_json_schema() -> dict[str, Any]:
     stated = [name for name in workload["required"] if name in from_trace]
     workload["required"] = [name for name in workload["required"] if name not in from_trace]
     workload["anyOf"] = [{"required": stated}, {"required": ["trace"]}]
+    lengths = schema["$defs"].pop("TokenDistribution")
+    one_length = {"type": "number", "exclusiveMinimum": 0, "description": "every request has this length"}
+    schema["$defs"]["TokenDistribution"] = {"anyOf": [one_length, lengths]}
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "LLM deployment scenario"
     return schema

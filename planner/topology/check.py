@@ -148,7 +148,8 @@ class _Physical:
 
     def sum_over(self, shares: Mapping[str, float], attribute: str) -> float:
         nodes = self.graph.nodes
-        return sum(share * nodes[rack][attribute] for rack, share in shares.items())
+        total: float = sum(share * nodes[rack][attribute] for rack, share in shares.items())
+        return total
 
     @cached_property
     def rack_load_kw(self) -> dict[str, float]:

@@ -60,9 +60,7 @@ def test_median_and_p99_alone_give_the_lognormal_mean() -> None:
 
 def test_a_histogram_is_uniform_inside_its_bins() -> None:
     """Half below 100, half between 100 and 300: mean 125, second moment from the two uniforms."""
-    lengths = TokenDistribution.model_validate(
-        {"histogram": {"edges": [0, 100, 300], "counts": [5, 5]}}
-    )
+    lengths = TokenDistribution.model_validate({"histogram": {"edges": [0, 100, 300], "counts": [5, 5]}})
     assert lengths.mean == pytest.approx(125, rel=1e-3)
     assert lengths.quantile(0.75) == pytest.approx(200, rel=1e-3)
     assert lengths.moments()[1] == pytest.approx((100**2 / 3 + (100**2 + 300 * 400) / 3) / 2, 1e-2)
