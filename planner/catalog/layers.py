@@ -1,0 +1,179 @@
+"""The shipped facts with the user's own laid over them, checked and typed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from planner.catalog.provenance import CatalogEntry, Source, is_stated
+from planner.files import Document, InputFault, InputFaults, close_matches, validate
+
+Entry = TypeVar("Entry", bound=CatalogEntry)
+
+BASED_ON = "based_on"
+"""The key with which an entry takes every value it does not state from another entry."""
+
+SECTIONS = ("sources", "accelerators", "servers", "engines", "instances", "regions", "llms")
+"""What a catalog file may contain."""
+
+_ENTRY_KEYS = ("source", "as_of", "confidence", "notes", BASED_ON)
+_DISPLACES = {"memory_gb": "memory_gib", "memory_gib": "memory_gb"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One file (or inline mapping) of facts; `own_source` names it where it states no source."""
+
+    document: Document
+    own_source: str | None = None
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """Return a section, empty when it is absent."""
+        data = self.document.data
+        section = data.get(name) if isinstance(data, Mapping) else None
+        return section if isinstance(section, Mapping) else {}
+
+
+def user_layer(document: Document) -> Layer:
+    """Return a user's document as a layer.
+
+    Raises:
+        InputFaults: it is not a mapping of known sections, or a section is not a mapping.
+    """
+    data = document.data if document.data is not None else {}
+    if not isinstance(data, Mapping):
+        fault = document.fault((), "no mapping", "a mapping of " + ", ".join(SECTIONS))
+        raise InputFaults([fault])
+    faults = []
+    for name, section in data.items():
+        if name not in SECTIONS:
+            faults.append(
+                document.fault(
+                    (name,),
+                    f"the unknown section '{name}'",
+                    "one of " + ", ".join(SECTIONS),
+                    close_matches(name, SECTIONS),
+                )
+            )
+        elif section is not None and not isinstance(section, Mapping):
+            faults.append(document.fault((name,), "no mapping", "a mapping of id to entry"))
+        else:
+            for key, entry in (section or {}).items():
+                if not isinstance(entry, Mapping):
+                    fault = document.fault((name, key), "no mapping", "a mapping of field to value")
+                    faults.append(fault)
+    if faults:
+        raise InputFaults(faults)
+    return Layer(document.with_data(data), own_source=document.name)
+
+
+def sources_of(layers: Sequence[Layer]) -> dict[str, Source]:
+    """Return every source key of the layers, the user's files themselves included.
+
+    Raises:
+        InputFaults: a source lacks its title, kind or date.
+    """
+    found: dict[str, Source] = {}
+    faults: list[InputFault] = []
+    for layer in layers:
+        if layer.own_source is not None:
+            found[layer.own_source] = Source(
+                title=f"stated in {layer.own_source}", kind="user", as_of="not stated"
+            )
+        for key in layer.section("sources"):
+            try:
+                found[key] = validate(Source, layer.document.part("sources", key))
+            except InputFaults as error:
+                faults += error.faults
+    if faults:
+        raise InputFaults(faults)
+    return found
+
+
+def entries_of(
+    model: type[Entry], section: str, layers: Sequence[Layer], sources: Mapping[str, Source]
+) -> dict[str, Entry]:
+    """Return the typed entries of a section, later layers over earlier ones.
+
+    Raises:
+        InputFaults: everything that is wrong with the entries, with the lines of their files.
+    """
+    raw: dict[str, dict[str, Any]] = {}
+    home: dict[str, Document] = {}
+    faults: list[InputFault] = []
+    for layer in layers:
+        for name, entry in layer.section(section).items():
+            document = layer.document.part(section, name)
+            base = raw.get(name)
+            if BASED_ON in entry:
+                base = raw.get(str(entry[BASED_ON]))
+                if base is None:
+                    fault = layer.document.fault(
+                        (section, name, BASED_ON),
+                        f"'{entry[BASED_ON]}'",
+                        f"an id of the {section}, written before this one",
+                        close_matches(str(entry[BASED_ON]), raw),
+                    )
+                    faults.append(fault)
+                    continue
+            raw[name] = _laid_over(base, entry, layer.own_source)
+            home[name] = document
+    entries: dict[str, Entry] = {}
+    for name, values in raw.items():
+        document = home[name].with_data({**values, "id": name})
+        try:
+            entries[name] = validate(model, document, {"sources": sources})
+        except InputFaults as error:
+            faults += [_with_prefix(fault, f"{section}.{name}") for fault in error.faults]
+    if faults:
+        raise InputFaults(faults)
+    return entries
+
+
+def _with_prefix(fault: InputFault, prefix: str) -> InputFault:
+    """Return the fault with the path of its entry before the field."""
+    field = f"{prefix}.{fault.field}" if fault.field else prefix
+    return InputFault(fault.file, fault.line, field, fault.found, fault.allowed, fault.advice)
+
+
+def _laid_over(
+    base: Mapping[str, Any] | None, entry: Mapping[str, Any], own_source: str | None
+) -> dict[str, Any]:
+    """Return `entry` over `base`; values that state no source get the source of their own layer."""
+    own = {
+        "source": entry.get("source", own_source),
+        "as_of": str(entry.get("as_of", "not stated")),
+        "confidence": entry.get("confidence", "medium"),
+    }
+    if base is None:
+        if own_source is None:
+            return dict(entry)
+        return {**own, **{key: value for key, value in entry.items() if key != BASED_ON}}
+    merged = dict(base)
+    for key, value in entry.items():
+        if key in _ENTRY_KEYS:
+            if key == "notes":
+                merged[key] = value
+            continue
+        merged.pop(_DISPLACES.get(key, ""), None)
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping) and not is_stated(value) and _is_table(merged.get(key)):
+            inner = {name: _with_source(cell, own) for name, cell in value.items()}
+            merged[key] = {name: cell for name, cell in {**merged[key], **inner}.items() if cell is not None}
+        else:
+            merged[key] = _with_source(value, own)
+    return merged
+
+
+def _is_table(value: Any) -> bool:
+    """Return whether a base value is a mapping whose cells are replaced one by one."""
+    return isinstance(value, Mapping) and not is_stated(value) and "low" not in value
+
+
+def _with_source(value: Any, own: Mapping[str, Any]) -> Any:
+    """Return a value that states the provenance of the layer it was written in."""
+    if value is None:
+        return None
+    if is_stated(value):
+        return {**own, **value}
+    return {"value": value, **own}
