@@ -1,0 +1,1 @@
+"""Providers of performance beside the analytic model: measured tables and other tools."""
