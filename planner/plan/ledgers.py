@@ -1,0 +1,251 @@
+"""What a plan uses of everything that is limited, row by row.
+
+Watts are whole and provisioned (what breakers and cooling must carry). Rows:
+
+- `power/rack/<rack>`: servers in a rack, against the rack;
+- `power/<level>/<node>`: share of the racks that a power node carries in normal operation, and
+  `.../without/<lost>` after the loss of another node;
+- `grid/site/<site>`, `grid/total`: provisioned watts x PUE of owned servers;
+- `heat/rack_air/<rack>`, `heat/rack_liquid/<rack>`, `heat/<medium>/<loop>`: heat by where it goes;
+- `network/wan/<site>`: answers sent to users;
+- `budget/capex`, `budget/opex`, `carbon/total`, `carbon/per_mtok`, `servers/total`, `stock/<server>`.
+
+Racks without powered servers have no rows; a limit of None means that nobody stated one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+
+from planner.plan.content import Columns, Content, Setting, route_uses
+from planner.plan.costs import (
+    MICRO,
+    WATTS_PER_KW,
+    dynamic_watts_per_unit,
+    plan_micro_cost,
+    retrofit_usd,
+    server_capex_usd,
+    server_idle_w,
+    server_pue,
+)
+from planner.plan.traffic import SECONDS_PER_HOUR, egress_gb_s
+from planner.plan.types import LedgerRow, Ledgers, ServerPlan
+from planner.topology import loops_of, power_cases
+
+WATT_TOLERANCE = 1e-6
+"""Parts of a watt that are rounding, not power."""
+
+MG_PER_G = 1000.0
+MG_PER_KG = 1_000_000
+TOKENS_PER_MTOK = 1e6
+
+
+def plan_ledgers(content: Content, setting: Setting, columns: Columns) -> Ledgers:
+    """Return every row of a plan's ledgers.
+
+    Raises:
+        LookupError: a server, rack or site of the plan does not exist.
+    """
+    return Ledgers(
+        power=power_rows(content, setting),
+        grid=grid_rows(content, setting),
+        heat=heat_rows(content, setting),
+        network=network_rows(content, setting),
+        budget=budget_rows(content, setting, columns),
+    )
+
+
+def limit_w(kw: float) -> int:
+    """Return a limit in whole watts; parts of a watt are not to be had."""
+    return int(round(kw * WATTS_PER_KW, 6))
+
+
+def servers_by_rack(servers: Iterable[ServerPlan]) -> dict[str, list[ServerPlan]]:
+    """Return the powered servers of each rack that has any."""
+    racks: dict[str, list[ServerPlan]] = defaultdict(list)
+    for server in servers:
+        if server.rack is not None:
+            racks[server.rack].append(server)
+    return dict(racks)
+
+
+def power_rows(content: Content, setting: Setting) -> list[LedgerRow]:
+    """Return the rows of racks and of every power node in every case that can bind it, W."""
+    graph = setting.graph
+    of_rack = {
+        rack: sum(server.provisioned_w for server in servers)
+        for rack, servers in servers_by_rack(content.servers).items()
+    }
+    rows = [
+        LedgerRow(
+            name=f"power/rack/{rack}", used=used, limit=limit_w(graph.nodes[rack]["power_kw"]), unit="W"
+        )
+        for rack, used in sorted(of_rack.items())
+    ]
+    for case in power_cases(graph):
+        name = f"power/{graph.nodes[case.node]['level']}/{case.node}"
+        if case.lost is not None:
+            name += f"/without/{case.lost}"
+        carried = sum(share * of_rack.get(rack, 0) for rack, share in case.shares.items())
+        used = math.ceil(carried - WATT_TOLERANCE)
+        rows.append(LedgerRow(name=name, used=used, limit=limit_w(case.usable_kw), unit="W"))
+    return rows
+
+
+def server_grid_w(server: ServerPlan, setting: Setting) -> int:
+    """Return what an owned server takes from the grid at its provisioned power, whole watts up."""
+    if server.origin == "rent":
+        return 0
+    return math.ceil(server.provisioned_w * server_pue(server, setting) - WATT_TOLERANCE)
+
+
+def grid_rows(content: Content, setting: Setting) -> list[LedgerRow]:
+    """Return the rows of every owned site and of all of them together, W with cooling."""
+    graph = setting.graph
+    drawn: Counter[str] = Counter()
+    for server in content.servers:
+        drawn[server.site] += server_grid_w(server, setting)
+    rows: list[LedgerRow] = []
+    for site, about in graph.nodes(data=True):
+        if about["kind"] == "site" and not about["cloud"]:
+            limit = None if about["grid_kw"] is None else limit_w(about["grid_kw"])
+            rows.append(LedgerRow(name=f"grid/site/{site}", used=drawn[site], limit=limit, unit="W"))
+    total_kw = setting.scenario.limits.grid_kw
+    limit = None if total_kw is None else limit_w(total_kw)
+    rows.append(LedgerRow(name="grid/total", used=drawn.total(), limit=limit, unit="W"))
+    return rows
+
+
+def rack_heat_limits_w(rack: str, retrofitted: bool, setting: Setting) -> tuple[int, int]:
+    """Return the (air, liquid) heat a rack may give off, W.
+
+    A rack on no cooling loop at all may give off as much air heat as it may draw.
+    """
+    about = setting.graph.nodes[rack]
+    air, liquid = loops_of(setting.graph, rack)
+    air_kw = about["power_kw"] if air is None and liquid is None else about["air_kw"]
+    liquid_kw = about["liquid_kw"]
+    if retrofitted and about["retrofit"] is not None:
+        liquid_kw = about["retrofit"]["liquid_kw"]
+    return limit_w(air_kw), limit_w(liquid_kw)
+
+
+def rack_loops(rack: str, retrofitted: bool, setting: Setting) -> tuple[str | None, str | None]:
+    """Return the (air, liquid) loops that take the heat of a rack."""
+    air, liquid = loops_of(setting.graph, rack)
+    retrofit = setting.graph.nodes[rack]["retrofit"]
+    if retrofitted and retrofit is not None:
+        liquid = str(retrofit["liquid_loop"])
+    return air, liquid
+
+
+def heat_rows(content: Content, setting: Setting) -> list[LedgerRow]:
+    """Return the rows of the heat of racks and cooling loops, W."""
+    graph = setting.graph
+    turned = set(content.retrofitted_racks)
+    rows: list[LedgerRow] = []
+    on_loop: Counter[str] = Counter()
+    for rack, servers in sorted(servers_by_rack(content.servers).items()):
+        air_w = sum(server.air_w for server in servers)
+        liquid_w = sum(server.liquid_w for server in servers)
+        limits = rack_heat_limits_w(rack, rack in turned, setting)
+        loops = rack_loops(rack, rack in turned, setting)
+        for medium, used, limit, loop in zip(
+            ("air", "liquid"), (air_w, liquid_w), limits, loops, strict=True
+        ):
+            rows.append(LedgerRow(name=f"heat/rack_{medium}/{rack}", used=used, limit=limit, unit="W"))
+            if loop is not None:
+                on_loop[loop] += used
+    for loop, about in graph.nodes(data=True):
+        if about["kind"] == "cooling":
+            name = f"heat/{about['medium']}/{loop}"
+            rows.append(
+                LedgerRow(name=name, used=on_loop[loop], limit=limit_w(about["usable_kw"]), unit="W")
+            )
+    return rows
+
+
+def network_rows(content: Content, setting: Setting) -> list[LedgerRow]:
+    """Return the rows of what sites send to users, GB/s."""
+    sent: dict[str, float] = defaultdict(float)
+    for route in content.routes:
+        workload = setting.workload(route.workload)
+        if workload is not None:
+            sent[route.site] += egress_gb_s(workload, route.units * setting.unit_rps(workload))
+    return [
+        LedgerRow(
+            name=f"network/wan/{site}", used=round(sent[site], 9), limit=about["wan_gb_s"], unit="GB/s"
+        )
+        for site, about in setting.graph.nodes(data=True)
+        if about["kind"] == "site"
+    ]
+
+
+def served_mtok_per_h(content: Content, setting: Setting) -> tuple[float, float]:
+    """Return the (input, output) million tokens per hour that are served."""
+    tokens_in = tokens_out = 0.0
+    for route in content.routes:
+        workload = setting.workload(route.workload)
+        if workload is not None:
+            requests_per_h = route.units * setting.unit_rps(workload) * SECONDS_PER_HOUR
+            tokens_in += requests_per_h * float(workload.input_tokens.mean)
+            tokens_out += requests_per_h * float(workload.output_tokens.mean)
+    return tokens_in / TOKENS_PER_MTOK, tokens_out / TOKENS_PER_MTOK
+
+
+def carbon_mg_per_h(content: Content, setting: Setting, columns: Columns) -> int:
+    """Return the carbon of all electricity, rented servers included, mg CO2 per hour.
+
+    Whole milligrams per server (idle) and per unit of traffic (dynamic).
+    """
+    nodes = setting.graph.nodes
+    total = 0
+    for server in content.servers:
+        idle = server_idle_w(server, setting)
+        total += carbon_mg(idle, server_pue(server, setting), nodes[server.site]["carbon_g_per_kwh"])
+    for use in route_uses(content, setting, columns):
+        watts = dynamic_watts_per_unit(use, setting)
+        pue = server_pue(use.pool.first, setting)
+        total += use.route.units * carbon_mg(watts, pue, nodes[use.pool.site]["carbon_g_per_kwh"])
+    return total
+
+
+def carbon_mg(watts: float, pue: float, g_per_kwh: float) -> int:
+    """Return mg CO2 per hour of `watts` of IT load."""
+    return round(watts / WATTS_PER_KW * pue * float(g_per_kwh) * MG_PER_G)
+
+
+def capex_usd(content: Content, setting: Setting) -> int:
+    """Return the money for bought servers and retrofits, each rounded up to whole USD."""
+    servers = sum(
+        math.ceil(server_capex_usd(server, setting)) for server in content.servers if server.origin == "buy"
+    )
+    return servers + sum(math.ceil(retrofit_usd(rack, setting)) for rack in content.retrofitted_racks)
+
+
+def budget_rows(content: Content, setting: Setting, columns: Columns) -> list[LedgerRow]:
+    """Return the rows of money, carbon, servers and stock."""
+    limits = setting.scenario.limits
+    parts: Mapping[str, int] = plan_micro_cost(content, setting, columns).parts
+    opex = sum(
+        parts[name]
+        for name in ("rent", "maintenance", "electricity_idle", "electricity_dynamic", "network")
+    )
+    carbon = carbon_mg_per_h(content, setting, columns)
+    mtok_per_h = sum(served_mtok_per_h(content, setting))
+    per_mtok = round(carbon / MG_PER_G / mtok_per_h, 6) if mtok_per_h > 0 else 0.0
+    bought = Counter(server.server for server in content.servers if server.origin == "buy")
+    rows = [
+        ("budget/capex", capex_usd(content, setting), limits.capex_usd, "USD"),
+        ("budget/opex", opex / MICRO, limits.opex_usd_per_h, "USD/h"),
+        ("carbon/total", carbon / MG_PER_KG, limits.carbon_kg_per_h, "kg CO2/h"),
+        ("carbon/per_mtok", per_mtok, limits.carbon_g_per_mtok, "g CO2/Mtok"),
+        ("servers/total", len(content.servers), limits.servers, "servers"),
+        *(
+            (f"stock/{server}", bought[server], stock, "servers")
+            for server, stock in setting.scenario.fleet.stock.items()
+        ),
+    ]
+    return [LedgerRow(name=name, used=used, limit=limit, unit=unit) for name, used, limit, unit in rows]
