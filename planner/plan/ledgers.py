@@ -161,9 +161,7 @@ def heat_rows(content: Content, setting: Setting) -> list[LedgerRow]:
     for loop, about in graph.nodes(data=True):
         if about["kind"] == "cooling":
             name = f"heat/{about['medium']}/{loop}"
-            rows.append(
-                LedgerRow(name=name, used=on_loop[loop], limit=limit_w(about["usable_kw"]), unit="W")
-            )
+            rows.append(LedgerRow(name=name, used=on_loop[loop], limit=limit_w(about["usable_kw"]), unit="W"))
     return rows
 
 
@@ -175,9 +173,7 @@ def network_rows(content: Content, setting: Setting) -> list[LedgerRow]:
         if workload is not None:
             sent[route.site] += egress_gb_s(workload, route.units * setting.unit_rps(workload))
     return [
-        LedgerRow(
-            name=f"network/wan/{site}", used=round(sent[site], 9), limit=about["wan_gb_s"], unit="GB/s"
-        )
+        LedgerRow(name=f"network/wan/{site}", used=round(sent[site], 9), limit=about["wan_gb_s"], unit="GB/s")
         for site, about in setting.graph.nodes(data=True)
         if about["kind"] == "site"
     ]
@@ -230,8 +226,7 @@ def budget_rows(content: Content, setting: Setting, columns: Columns) -> list[Le
     limits = setting.scenario.limits
     parts: Mapping[str, int] = plan_micro_cost(content, setting, columns).parts
     opex = sum(
-        parts[name]
-        for name in ("rent", "maintenance", "electricity_idle", "electricity_dynamic", "network")
+        parts[name] for name in ("rent", "maintenance", "electricity_idle", "electricity_dynamic", "network")
     )
     carbon = carbon_mg_per_h(content, setting, columns)
     mtok_per_h = sum(served_mtok_per_h(content, setting))

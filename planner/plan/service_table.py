@@ -93,42 +93,43 @@ class ServiceTable:
     def fill(self, keys: Iterable[ColumnKey]) -> Columns:
         """Compute the columns of `keys` that are not there yet, and return all there are.
 
-        Pools that cannot be timed, and promises that the network alone breaks, get no column.
+        Promises that the network alone breaks get no column; pools that cannot run get a rate of 0.
         """
         wanted: dict[tuple[str, str], list[float]] = {}
-        for pool, workload, rtt_ms in dict.fromkeys(keys):
-            if (pool, workload, rtt_ms) not in self.columns and pool in self.pools:
-                wanted.setdefault((workload, pool), []).append(rtt_ms)
-        for (workload_name, pool), trips in wanted.items():
-            workload = self.setting.workload(workload_name)
+        for key in dict.fromkeys(keys):
+            if key not in self.columns and key[0] in self.pools:
+                wanted.setdefault(key[:2], []).append(key[2])
+        for (pool, name), trips in wanted.items():
+            workload = self.setting.workload(name)
             if workload is None:
                 continue
-            reachable = [
-                (trip, objective)
-                for trip in trips
-                if (objective := objective_at(workload, trip)) is not None
-            ]
-            for (trip, _), column in zip(
-                reachable, self._compute(pool, workload, [o for _, o in reachable]), strict=False
-            ):
-                self.columns[pool, workload_name, trip] = column
+            reachable = {
+                trip: objective for trip in trips if (objective := objective_at(workload, trip)) is not None
+            }
+            found = self._compute(pool, workload, list(reachable.values()))
+            self.columns.update(
+                {(pool, name, trip): column for trip, column in zip(reachable, found, strict=True)}
+            )
         return self.columns
 
     def _compute(
         self, pool: str, workload: Workload, objectives: list[LatencyObjective]
     ) -> list[ServiceColumn]:
+        """Return a column for each objective; rate 0 where the pool cannot serve the workload."""
         if self.measured:
             rate = self._measured_rate(self.pools[pool], workload)
             return [_measured_column(rate) for _ in objectives]
         replica = self.replica(pool)
         if replica is None or not replica.fits or not objectives:
-            return []
+            return [_measured_column(0.0) for _ in objectives]
         return service_columns([replica], request_profile(workload), objectives)[0]
 
     def _measured_rate(self, pool: PoolFacts, workload: Workload) -> float:
         if self._rates is None:
             self._rates = RateTable.load(str(self.setting.scenario.performance.path))
         shape = pool.shape
+        if shape.llm not in workload.llms:
+            return 0.0
         return self._rates.rate_rps(
             shape.llm, shape.accelerator, shape.tp, shape.pp, shape.dp, shape.ep, shape.role, workload.name
         )

@@ -1,92 +1,66 @@
-"""What the plan promises each workload from each origin: predicted latency beside what was asked."""
+"""What is promised to every workload from every origin, and what the model predicts."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from planner.plan.content import Columns, Content, Promises, Setting, pools_of
+from planner.plan.service_table import ServiceTable
+from planner.plan.types import Latency, RoutePlan, SloRow
+from planner.scenario import Workload
 
-import networkx as nx
-import numpy as np
-
-from planner.catalog import Catalog
-from planner.performance.replica import replica_model
-from planner.performance.service import LatencyCurves, RequestProfile, latency_curves
-from planner.performance.types import ReplicaModel
-from planner.plan.hosts import host_server
-from planner.plan.types import Latency, Plan, ReplicaGroup, SloRow
-from planner.scenario import Scenario, Workload
+DECIMALS = 6
 
 
-def slo_rows(plan: Plan, graph: nx.MultiDiGraph, catalog: Catalog, scenario: Scenario) -> list[SloRow]:
-    """Return one row for each route: asked and predicted at the SLO's percentile, at the planned load.
+def slo_rows(content: Content, setting: Setting, columns: Columns) -> list[SloRow]:
+    """Return one row for each workload, origin, site and path of pools that carries traffic.
 
-    A pool's replicas share its load equally; when workloads mix, each sees the total load of its replica.
-    The network round trip is part of the TTFT. Measured rates (provider `table`) predict nothing.
+    Predictions hold when the pools are as full as they may be: the column's TTFT at the SLO's
+    percentile plus the route's round trip, and the column's TPOT; of two pools on a path, the sum of
+    TTFTs and the larger TPOT. Where rates are measured nothing is predicted. error_band: the larger of
+    the model's relative half-widths for TTFT and TPOT.
     """
-    pools = {group.pool: group for group in plan.replicas}
-    count: dict[str, int] = defaultdict(int)
-    load: dict[str, float] = defaultdict(float)
-    service: dict[tuple[str, str, float], float] = {}
-    for group in plan.replicas:
-        count[group.pool] += group.count
-    for used in plan.pools:
-        load[used.pool] += used.load
-        service[used.pool, used.workload, used.rtt_ms] = used.service_rate_rps
-    rows: list[SloRow] = []
-    for route in plan.routes:
-        workload = scenario.workload(route.workload)
-        slo = workload.slo
-        ttft: float | None = None
-        tpot: float | None = None
-        band: float | None = None
-        provider = scenario.performance.provider
-        if provider != "table":
-            group = pools[route.pools[-1]]
-            replica, curves = _timed(group, workload, catalog, scenario)
-            rates = [
-                rate
-                for (pool, name, rtt), rate in service.items()
-                if pool == group.pool and name == route.workload and rtt >= route.rtt_ms - 1e-9
-            ]
-            offered = min(rates) * load[group.pool] / count[group.pool]
-            percentile = None if slo is None or slo.percentile == "mean" else float(slo.percentile)
-            ttft = round(_at(curves, "ttft", percentile, offered) + route.rtt_ms, 3)
-            tpot = round(_at(curves, "tpot", percentile, offered), 3)
-            band = round(max(replica.error_band.ttft, replica.error_band.tpot), 4)
-            provider = replica.provider
-        rows.append(
-            SloRow(
-                workload=route.workload,
-                origin=route.origin,
-                site=route.site,
-                pools=route.pools,
-                percentile=None if slo is None else slo.percentile,
-                ttft_ms=Latency(asked=None if slo is None else slo.ttft_ms, predicted=ttft),
-                tpot_ms=Latency(asked=None if slo is None else slo.tpot_ms, predicted=tpot),
-                error_band=band,
-                provider=provider,
-            )
-        )
-    return rows
+    table = ServiceTable(setting, pools_of(content))
+    promises = Promises(content)
+    rows: dict[tuple[str, str, str, tuple[str, ...]], SloRow] = {}
+    for route in content.routes:
+        workload = setting.workload(route.workload)
+        key = (route.workload, route.origin, route.site, tuple(route.pools))
+        if workload is not None and key not in rows:
+            rows[key] = _row(route, workload, columns, promises, table)
+    return list(rows.values())
 
 
-def _timed(
-    group: ReplicaGroup, workload: Workload, catalog: Catalog, scenario: Scenario
-) -> tuple[ReplicaModel, LatencyCurves]:
-    shape = group.shape.shape()
-    replica = replica_model(
-        catalog.llm(shape.llm),
-        catalog.accelerators[shape.accelerator],
-        shape,
-        server=host_server(group.server, shape.accelerator, catalog, scenario),
-        memory_fraction=scenario.performance.memory_fraction,
+def _row(
+    route: RoutePlan, workload: Workload, columns: Columns, promises: Promises, table: ServiceTable
+) -> SloRow:
+    slo = workload.slo
+    ttft: list[float] = []
+    tpot: list[float] = []
+    bands: list[float] = []
+    for pool in route.pools:
+        trip = promises.rtt_ms(pool, route)
+        column = None if trip is None else columns.get((pool, route.workload, trip))
+        if column is None or table.measured:
+            continue
+        ttft.append(column.ttft_ms)
+        tpot.append(column.tpot_ms)
+        replica = table.replica(pool)
+        if replica is not None:
+            bands += [float(replica.error_band.ttft), float(replica.error_band.tpot)]
+    known = len(ttft) == len(route.pools)
+    return SloRow(
+        workload=route.workload,
+        origin=route.origin,
+        site=route.site,
+        pools=route.pools,
+        percentile=None if slo is None else slo.percentile,
+        ttft_ms=Latency(
+            asked=None if slo is None else slo.ttft_ms,
+            predicted=round(sum(ttft) + route.rtt_ms, DECIMALS) if known else None,
+        ),
+        tpot_ms=Latency(
+            asked=None if slo is None else slo.tpot_ms,
+            predicted=round(max(tpot), DECIMALS) if known else None,
+        ),
+        error_band=max(bands) if bands else None,
+        provider=table.setting.scenario.performance.provider,
     )
-    profile = RequestProfile(
-        workload.input_tokens, workload.output_tokens, workload.prefix_hit_rate, workload.burstiness_cv
-    )
-    return replica, latency_curves(replica, profile)
-
-
-def _at(curves: LatencyCurves, name: str, percentile: float | None, rate_rps: float) -> float:
-    """Return the latency at an arrival rate, never below what a lower rate gives."""
-    values = np.maximum.accumulate(curves.at_percentile(name, percentile))  # type: ignore[arg-type]
-    return float(np.interp(rate_rps, curves.rates_rps, values))
