@@ -80,12 +80,9 @@ class _Names:
             self._region((*at, "origins", region), region)
         for place, region in enumerate(_list(workload.get("regions"))):
             self._region((*at, "regions", place), region)
-        measured = (self.document.data.get("performance") or {}) if self.table.llms else {}
-        if (
-            workload.get("slo") is None
-            and workload.get("tier") != "batch"
-            and not (isinstance(measured, Mapping) and measured.get("provider") == "table")
-        ):
+        performance = self.document.data.get("performance")
+        measured = isinstance(performance, Mapping) and performance.get("provider") == "table"
+        if workload.get("slo") is None and workload.get("tier") != "batch" and not measured:
             self.faults.append(
                 self.document.fault(
                     (*at, "slo"),
