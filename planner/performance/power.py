@@ -39,11 +39,10 @@ class PowerCoefficients:
     """Added at full arithmetic utilization."""
     memory: float = 0.45
     """Added at full memory bandwidth."""
-    prefill_exponent: float = 2.0
-    """How the power above idle grows with speed while prefilling: slowdown = (power wanted / power
-    allowed) ** (1 / exponent)."""
-    decode_exponent: float = 8.0
-    """The same while decoding: memory keeps its clock, so little speed is lost."""
+    clock_exponent: float = 3.0
+    """How the clocked part of the power grows with the clock (voltage falls with it: V^2 f)."""
+    lowest_clock: float = 0.25
+    """Share of the boost clock below which a cap cannot push it."""
     prefill_utilization: tuple[float, float] = (0.6, 0.3)
     """Typical compute and memory utilization of a long prompt, for ``slowdown``."""
     decode_utilization: tuple[float, float] = (0.15, 0.6)
@@ -114,22 +113,25 @@ class PowerModel:
         """Return by how much the limit stretches a phase at its typical utilization (>= 1)."""
         shares = self.coefficients
         typical = shares.prefill_utilization if phase == "prefill" else shares.decode_utilization
-        return float(self.slowdown_at(phase, *typical))
+        return float(self.stretch(*typical))
 
-    def slowdown_at(
-        self, phase: Phase, compute_utilization: ArrayInput, memory_utilization: ArrayInput
-    ) -> Array:
-        """Return by how much the limit stretches work of a known utilization (>= 1).
+    def stretch(self, compute_utilization: ArrayInput, memory_utilization: ArrayInput) -> Array:
+        """Return by how much the limit stretches work of these uncapped utilizations (>= 1).
 
-        The clock falls until the power above idle fits: time grows by (wanted above idle / allowed
-        above idle) ** (1 / exponent). Without a cap it is 1: datasheet and calibration include
-        the thermal design power.
+        The clock falls until the draw fits; what waits for memory does not notice. 1 without a cap:
+        calibrated times already contain the thermal design power.
         """
-        wanted = np.minimum(self.wanted_w(compute_utilization, memory_utilization), self.tdp_w)
-        allowed = max(self.limit_w - self.idle_w, 0.01 * self.tdp_w)
+        compute = np.clip(np.asarray(compute_utilization, dtype=float), 0.0, 1.0)
+        memory = np.clip(np.asarray(memory_utilization, dtype=float), 0.0, 1.0)
         shares = self.coefficients
-        exponent = shares.prefill_exponent if phase == "prefill" else shares.decode_exponent
-        return np.maximum((wanted - self.idle_w) / allowed, 1.0) ** (1.0 / exponent)
+        wanted = np.minimum(self.wanted_w(compute, memory), self.tdp_w)
+        unclocked = np.minimum(self.idle_w + self.tdp_w * shares.memory * memory, wanted)
+        clocked = np.maximum(wanted - unclocked, 1e-9)
+        left = np.maximum(self.limit_w - unclocked, 0.0)
+        clock = np.clip(left / clocked, 0.0, 1.0) ** (1.0 / shares.clock_exponent)
+        clock = np.maximum(clock, shares.lowest_clock)
+        bound = compute / np.maximum(compute + memory, 1e-9)
+        return np.asarray(1.0 + bound * (1.0 / clock - 1.0))
 
 
 def power_model(accelerator: Accelerator, cap_w: float | None = None) -> PowerModel:

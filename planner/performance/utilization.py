@@ -48,6 +48,6 @@ def utilization(work: Work, chip: Chip, batch: Batch, iteration_ms: Array) -> tu
         + 2.0 * work.state_bytes * sequences
         + tokens * work.token_bytes
     )
-    memory_ms = bytes_moved / chip.memory_gb_s * MS_PER_GIGA
+    memory_ms = np.where(tokens > 0, bytes_moved, 0.0) / chip.memory_gb_s * MS_PER_GIGA
     time = np.maximum(iteration_ms * work.pp, 1e-9)
     return np.clip(compute_ms / time, 0.0, 1.0), np.clip(memory_ms / time, 0.0, 1.0)
