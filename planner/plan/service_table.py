@@ -10,7 +10,14 @@ from collections.abc import Iterable, Mapping
 
 from planner.performance.providers.table import RateTable
 from planner.performance.replica import replica_model
-from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, service_columns
+from planner.performance.service import (
+    LatencyCurves,
+    LatencyObjective,
+    RequestProfile,
+    ServiceColumn,
+    latency_curves,
+    service_columns,
+)
 from planner.performance.types import ReplicaModel
 from planner.plan.content import ColumnKey, Columns, Content, PoolFacts, Setting, pools_of
 from planner.plan.hosts import server_model
@@ -62,6 +69,7 @@ class ServiceTable:
         self.pools = pools
         self.columns: dict[ColumnKey, ServiceColumn] = {}
         self._replicas: dict[str, ReplicaModel | None] = {}
+        self._curves: dict[tuple[str, str], LatencyCurves | None] = {}
         self._rates: RateTable | None = None
 
     @property
@@ -89,6 +97,16 @@ class ServiceTable:
             server=server,
             memory_fraction=scenario.performance.memory_fraction,
         )
+
+    def curves(self, pool: str, workload: Workload) -> LatencyCurves | None:
+        """Return latency over load of a pool's replica; None where nothing is predicted."""
+        key = (pool, workload.name)
+        if key not in self._curves:
+            replica = self.replica(pool)
+            self._curves[key] = (
+                None if replica is None else latency_curves(replica, request_profile(workload))
+            )
+        return self._curves[key]
 
     def fill(self, keys: Iterable[ColumnKey]) -> Columns:
         """Compute the columns of `keys` that are not there yet, and return all there are.

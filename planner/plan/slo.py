@@ -1,66 +1,100 @@
-"""What is promised to every workload from every origin, and what the model predicts."""
+"""What the plan promises each workload from each origin: predicted latency beside what was asked."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from typing import Literal
+
+import numpy as np
+
+from planner.performance.service import LatencyCurves
 from planner.plan.content import Columns, Content, Promises, Setting, pools_of
 from planner.plan.service_table import ServiceTable
 from planner.plan.types import Latency, RoutePlan, SloRow
 from planner.scenario import Workload
 
-DECIMALS = 6
+MS_DECIMALS = 3
+BAND_DECIMALS = 4
 
 
 def slo_rows(content: Content, setting: Setting, columns: Columns) -> list[SloRow]:
     """Return one row for each workload, origin, site and path of pools that carries traffic.
 
-    Predictions hold when the pools are as full as they may be: the column's TTFT at the SLO's
-    percentile plus the route's round trip, and the column's TPOT; of two pools on a path, the sum of
-    TTFTs and the larger TPOT. Where rates are measured nothing is predicted. error_band: the larger of
-    the model's relative half-widths for TTFT and TPOT.
+    Predictions are at the SLO's percentile and at the planned load. A pool's replicas share its load
+    equally; where workloads mix, each sees the total load of its replica. The network round trip is part
+    of the TTFT; of two pools on a path the TTFTs add up and the larger TPOT counts. Measured rates
+    (provider `table`) predict nothing. error_band: the larger of the model's relative half-widths.
     """
-    table = ServiceTable(setting, pools_of(content))
-    promises = Promises(content)
-    rows: dict[tuple[str, str, str, tuple[str, ...]], SloRow] = {}
+    rows = _Rows(content, setting, columns)
+    found: dict[tuple[str, str, str, tuple[str, ...]], SloRow] = {}
     for route in content.routes:
         workload = setting.workload(route.workload)
         key = (route.workload, route.origin, route.site, tuple(route.pools))
-        if workload is not None and key not in rows:
-            rows[key] = _row(route, workload, columns, promises, table)
-    return list(rows.values())
+        if workload is not None and key not in found:
+            found[key] = rows.row(route, workload)
+    return list(found.values())
 
 
-def _row(
-    route: RoutePlan, workload: Workload, columns: Columns, promises: Promises, table: ServiceTable
-) -> SloRow:
-    slo = workload.slo
-    ttft: list[float] = []
-    tpot: list[float] = []
-    bands: list[float] = []
-    for pool in route.pools:
-        trip = promises.rtt_ms(pool, route)
-        column = None if trip is None else columns.get((pool, route.workload, trip))
-        if column is None or table.measured:
-            continue
-        ttft.append(column.ttft_ms)
-        tpot.append(column.tpot_ms)
-        replica = table.replica(pool)
-        if replica is not None:
+class _Rows:
+    """What the rows of one plan share: its pools, their loads and timed replicas."""
+
+    def __init__(self, content: Content, setting: Setting, columns: Columns) -> None:
+        self.pools = pools_of(content)
+        self.table = ServiceTable(setting, self.pools)
+        self.promises = Promises(content)
+        self.columns = columns
+        self.load: dict[str, float] = defaultdict(float)
+        for used in content.pools:
+            self.load[used.pool] += used.load
+
+    def row(self, route: RoutePlan, workload: Workload) -> SloRow:
+        slo = workload.slo
+        percentile = None if slo is None or slo.percentile == "mean" else float(slo.percentile)
+        ttft: list[float] = []
+        tpot: list[float] = []
+        bands: list[float] = []
+        for name in route.pools:
+            curves = self.table.curves(name, workload) if name in self.pools else None
+            offered = self._offered_rps(name, route)
+            replica = self.table.replica(name) if curves is not None else None
+            if curves is None or replica is None or offered is None:
+                continue
+            ttft.append(_at(curves, "ttft", percentile, offered))
+            tpot.append(_at(curves, "tpot", percentile, offered))
             bands += [float(replica.error_band.ttft), float(replica.error_band.tpot)]
-    known = len(ttft) == len(route.pools)
-    return SloRow(
-        workload=route.workload,
-        origin=route.origin,
-        site=route.site,
-        pools=route.pools,
-        percentile=None if slo is None else slo.percentile,
-        ttft_ms=Latency(
-            asked=None if slo is None else slo.ttft_ms,
-            predicted=round(sum(ttft) + route.rtt_ms, DECIMALS) if known else None,
-        ),
-        tpot_ms=Latency(
-            asked=None if slo is None else slo.tpot_ms,
-            predicted=round(max(tpot), DECIMALS) if known else None,
-        ),
-        error_band=max(bands) if bands else None,
-        provider=table.setting.scenario.performance.provider,
-    )
+        known = bool(ttft) and len(ttft) == len(route.pools)
+        return SloRow(
+            workload=route.workload,
+            origin=route.origin,
+            site=route.site,
+            pools=route.pools,
+            percentile=None if slo is None else slo.percentile,
+            ttft_ms=Latency(
+                asked=None if slo is None else slo.ttft_ms,
+                predicted=round(sum(ttft) + route.rtt_ms, MS_DECIMALS) if known else None,
+            ),
+            tpot_ms=Latency(
+                asked=None if slo is None else slo.tpot_ms,
+                predicted=round(max(tpot), MS_DECIMALS) if known else None,
+            ),
+            error_band=round(max(bands), BAND_DECIMALS) if bands else None,
+            provider=self.table.setting.scenario.performance.provider,
+        )
+
+    def _offered_rps(self, pool: str, route: RoutePlan) -> float | None:
+        """Return the rate that loads a replica as much as all its traffic does."""
+        trip = self.promises.rtt_ms(pool, route)
+        column = None if trip is None else self.columns.get((pool, route.workload, trip))
+        if column is None or pool not in self.pools:
+            return None
+        return column.rate_rps * self.load[pool] / self.pools[pool].count
+
+
+def _at(
+    curves: LatencyCurves, name: Literal["ttft", "tpot"], percentile: float | None, rate_rps: float
+) -> float:
+    """Return the latency at an arrival rate, never below what a lower rate gives."""
+    if not len(curves.rates_rps):
+        return float("inf")
+    values = np.maximum.accumulate(curves.at_percentile(name, percentile))
+    return float(np.interp(rate_rps, curves.rates_rps, values))
