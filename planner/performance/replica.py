@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planner.performance import draw
 from planner.performance.calibration_file import Calibration, load_calibration
 from planner.performance.coefficients import Coefficients
 from planner.performance.links import links_of
@@ -19,12 +18,11 @@ from planner.performance.memory import (
     requests_held,
     weights_bytes,
 )
-from planner.performance.power import PowerModel, idle_w, power_model
+from planner.performance.power import PowerModel, power_model
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES, arithmetic
 from planner.performance.shape import Shape
-from planner.performance.steps import Batch, Chip, alone_on_the_replica, iteration_ms, prefill_ms
+from planner.performance.steps import Batch, Chip, iteration_ms, prefill_ms
 from planner.performance.types import Array, ArrayInput, ErrorBand, MemoryBreakdown
-from planner.performance.utilization import utilization
 from planner.performance.work import Work, count_work
 
 if TYPE_CHECKING:
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
     from planner.catalog.servers import Server
 
 GB = 1e9
-# Context of a decoding sequence when only its watts are asked: chat traffic holds 1-4 thousand.
-TYPICAL_CONTEXT = 2048.0
 # TensorRT-LLM admits a request only when its longest answer has room (GUARANTEED_NO_EVICT, its
 # default scheduler policy); vLLM and SGLang take blocks as the answer grows and preempt.
 RESERVED_OUTPUT = {"trtllm": 1.0}
@@ -51,18 +47,6 @@ def chip_of(accelerator: Accelerator, shape: Shape, server: Server | None = None
         weight_only=np.asarray(shape.weights != "bf16" and kind == "bf16"),
         memory_gb_s=np.asarray(accelerator.memory_bandwidth_gb_s),
         links=links_of(accelerator, server),
-    )
-
-
-def capped(chip: Chip, power: PowerModel) -> Chip:
-    """Return the rates left under a power cap: arithmetic slows far more than memory."""
-    arithmetic_rate = 1.0 / power.slowdown("prefill")
-    memory_rate = 1.0 / power.slowdown("decode")
-    return replace(
-        chip,
-        plain_tflops=chip.plain_tflops * arithmetic_rate,
-        narrow_tflops=chip.narrow_tflops * arithmetic_rate,
-        memory_gb_s=chip.memory_gb_s * memory_rate,
     )
 
 
@@ -90,8 +74,6 @@ class AnalyticReplica:
         self.refusal: str = refusal(llm, accelerator, shape, self.memory, limits)
         self.work: Work = count_work(llm, shape)
         self.chip: Chip = chip_of(accelerator, shape, server)
-        if shape.power_cap_w is not None and not self.refusal:
-            self.chip = capped(self.chip, self._power)
         self.rates: Coefficients = calibration.coefficients(shape.accelerator, shape.engine)
 
     @property
@@ -115,14 +97,7 @@ class AnalyticReplica:
             np.asarray(new_tokens, dtype=float), np.asarray(cached_tokens, dtype=float)
         )
         chunk = np.asarray(self.max_batched_tokens)
-        alone = prefill_ms(self.work, self.chip, self.rates, new, cached, chunk)
-        if self.shape.power_cap_w is None:
-            return alone
-        one = draw.prompt_batch(np.minimum(new, chunk), cached + np.maximum(new - chunk, 0.0) / 2.0)
-        work = alone_on_the_replica(self.work)
-        uncapped = iteration_ms(work, self.chip, self.rates, one)
-        slower = draw.capped_ms(self.power, work, self.chip, one, uncapped) / np.maximum(uncapped, 1e-9)
-        return np.where(new > 0, alone * slower, 0.0)
+        return prefill_ms(self.work, self.chip, self.rates, new, cached, chunk)
 
     def step_ms(
         self,
@@ -145,10 +120,7 @@ class AnalyticReplica:
         )
         batch = Batch(sequences, context, prefill, behind, np.minimum(prefill, 1.0))
         busy = (sequences > 0) | (prefill > 0)
-        time_ms = iteration_ms(self.work, self.chip, self.rates, batch)
-        if self.shape.power_cap_w is not None:
-            time_ms = draw.capped_ms(self.power, self.work, self.chip, batch, time_ms)
-        return np.where(busy, time_ms, 0.0)
+        return np.where(busy, iteration_ms(self.work, self.chip, self.rates, batch), 0.0)
 
     def max_batch(self, tokens_per_request: float) -> int:
         """Return the most requests of that many cached tokens held at once."""
@@ -158,31 +130,37 @@ class AnalyticReplica:
         return int(min(held, self.limits.max_sequences * self.shape.dp))
 
     @cached_property
-    def _power(self) -> PowerModel:
+    def power(self) -> PowerModel:
+        """Watts of one accelerator by utilization, and its cap."""
         return power_model(self.accelerator, self.shape.power_cap_w)
 
     @property
     def idle_w(self) -> float:
         """Watts of one accelerator with the model loaded and no work."""
-        return self._power.idle_w
+        return float(idle_w(self.accelerator))
 
     def power_w(self, decode_batch: Any, prefill_fraction: Any = 0.0) -> Array:
         """Return expected watts of one accelerator, after the cap.
 
         A mean over time: ``prefill_fraction`` of it full prefill chunks are processed, the rest
-        ``decode_batch`` sequences of TYPICAL_CONTEXT tokens decode.
+        ``decode_batch`` sequences of typical context decode.
         """
         sequences, share = np.broadcast_arrays(
             np.asarray(decode_batch, dtype=float), np.asarray(prefill_fraction, dtype=float)
         )
-        zero = np.zeros_like(sequences)
-        chunk = zero + float(self.max_batched_tokens) * self.shape.dp
-        decoding = Batch(sequences, zero + TYPICAL_CONTEXT, zero, zero, zero)
-        filling = Batch(zero, zero, chunk, zero, zero + self.shape.dp)
-        watts = []
-        for batch in (decoding, filling):
-            time = iteration_ms(self.work, self.chip, self.rates, batch)
-            watts.append(self._power.draw_w(*utilization(self.work, self.chip, batch, time)))
+        decoding = draw.decode_batch(sequences, draw.TYPICAL_CONTEXT_TOKENS)
+        chunk = float(self.max_batched_tokens) * self.shape.dp
+        filling = draw.prompt_batch(np.full_like(sequences, chunk), 0.0)
+        watts = [
+            draw.draw_w(
+                self.power,
+                self.work,
+                self.chip,
+                batch,
+                iteration_ms(self.work, self.chip, self.rates, batch),
+            )
+            for batch in (decoding, filling)
+        ]
         decode_w = np.where(sequences > 0, watts[0], self.idle_w)
         result: Array = share * watts[1] + (1.0 - share) * decode_w
         return result
@@ -205,11 +183,6 @@ def refusal(
         return (
             f"{accelerator.id} has no known FLOP rate in the catalog: "
             "give tflops in the scenario's catalog section"
-        )
-    if shape.power_cap_w is not None and shape.power_cap_w <= idle_w(accelerator):
-        return (
-            f"a power cap of {shape.power_cap_w:g} W is not above the {idle_w(accelerator):.0f} W that "
-            f"{accelerator.id} draws idle: set a cap between that and {accelerator.tdp_w:g} W"
         )
     if shape.weights not in WEIGHT_BYTES:
         return f"unknown weights precision {shape.weights!r}: use one of {', '.join(WEIGHT_BYTES)}"
