@@ -106,6 +106,8 @@ class Design:
                 if width <= 0:
                     continue
                 for label in labels:
+                    if label.endswith("@"):
+                        continue  # the main sources are the shipped engine itself
                     design.columns[(level, label, name)] = len(deviations)
                     deviations.append(width)
         design.deviations = np.array(deviations)
@@ -116,21 +118,21 @@ class Design:
         count = len(self.codes["overall"])
         base = np.log([UNCALIBRATED[name] for name in NAMES])
         logs = np.tile(base, (count, 1))
+        padded = np.append(parameters, 0.0)
         for level in LEVELS:
             if without_variants and level == "variant":
                 continue
             for position, name in enumerate(NAMES):
                 if getattr(PRIORS[name], level) <= 0:
                     continue
-                columns = np.array(
-                    [self.columns[(level, label, name)] for label in self.labels[level]]
-                )
-                logs[:, position] += parameters[columns[self.codes[level]]]
+                logs[:, position] += padded[self.column_of_rows(level, name)]
         return logs
 
-    def matrix(self, derivatives: np.ndarray) -> np.ndarray:
-        """Spread (residuals, names) derivatives over the parameters, rows given by order."""
-        raise NotImplementedError
+    def column_of_rows(self, level: str, name: str) -> np.ndarray:
+        """Return the parameter each row uses at a level, one past the last where none."""
+        none = len(self.deviations)
+        columns = np.array([self.columns.get((level, label, name), none) for label in self.labels[level]])
+        return columns[self.codes[level]]
 
 
 def generation(accelerator: str, generation_of: dict[str, str]) -> str:
@@ -143,10 +145,12 @@ def residuals(rows: Rows, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
     """Return scaled residuals, the row of each, and its channel number."""
     timed = rows.predict(logs)
     measured = rows.measured
+    median = (rows.table["ttft_statistic"] == "median").to_numpy()
+    ttft = np.where(median, timed.settled_ttft_ms, timed.ttft_ms)
     has_latency = np.isfinite(measured["measured_tpot_ms"])
     channels = (
         ("tpot", timed.tpot_ms, measured["measured_tpot_ms"], np.isfinite(timed.tpot_ms)),
-        ("ttft", timed.ttft_ms, measured["measured_ttft_ms"], np.isfinite(timed.ttft_ms)),
+        ("ttft", ttft, measured["measured_ttft_ms"], np.isfinite(ttft)),
         (
             "throughput",
             timed.output_tokens_per_s,
@@ -199,15 +203,15 @@ def solve_step(
         for position, name in enumerate(NAMES):
             if getattr(PRIORS[name], level) <= 0:
                 continue
-            columns = np.array([design.columns[(level, label, name)] for label in design.labels[level]])
-            active.append(columns[design.codes[level][owner]])
+            active.append(design.column_of_rows(level, name)[owner])
             values.append(slopes[:, position])
     from scipy.sparse import csr_matrix
 
     rows_index = np.tile(np.arange(len(found)), len(active))
     matrix = csr_matrix(
-        (np.concatenate(values), (rows_index, np.concatenate(active))), shape=(len(found), count)
-    )
+        (np.concatenate(values), (rows_index, np.concatenate(active))),
+        shape=(len(found), count + 1),
+    )[:, :count]
     weighted = matrix.multiply(rows_weight[:, None]).tocsr()
     normal = normal + (matrix.T @ weighted).toarray()
     right = right - weighted.T @ found

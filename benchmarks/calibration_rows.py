@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from planner.performance.calibration_file import Calibration
 from planner.performance.closed_loop import Latency, Load, closed_loop, saturated, static_batch
 from planner.performance.coefficients import from_logs
 from planner.performance.estimate import (
@@ -17,7 +18,6 @@ from planner.performance.estimate import (
     chosen_kv_cache,
     stack_configurations,
 )
-from planner.performance.calibration_file import Calibration
 from planner.performance.measured import MEASURED, read_measured
 from planner.performance.memory import EngineLimits
 from planner.performance.replica import engine_limits
@@ -51,6 +51,7 @@ KEY = [
     "output_tokens",
     "concurrency",
     "load",
+    "ttft_statistic",
 ]
 # ML.ENERGY prints no prompt lengths; its chat task has short ones (LMArena prompts, about 100-300
 # tokens), its reasoning task runs under a harness that throttles the engine and is left out.
@@ -198,7 +199,7 @@ def _build(
     if weights == "native":
         weights = llm.native_weights
     if not kv_cache:
-        kv_cache = chosen_kv_cache(llm, engine, weights)
+        kv_cache = chosen_kv_cache(llm, engine, weights, accelerator)
     shape = Shape(llm.id, accelerator.id, engine, tp, pp, dp, ep, weights, kv_cache)
     if shape.faults():
         return "; ".join(shape.faults())

@@ -49,6 +49,8 @@ class Latency:
     """Requests in the engine at a time."""
     decode_step_ms: Array
     """A pure decode iteration at that batch."""
+    settled_ttft_ms: Array
+    """Time to first token once the first wave is over: what a median sees."""
 
 
 def closed_loop(work: Work, chip: Chip, rates: Coefficients, load: Load) -> Latency:
@@ -109,6 +111,7 @@ def closed_loop(work: Work, chip: Chip, rates: Coefficients, load: Load) -> Late
         output_tokens_per_s=running * load.output_tokens / cycle * 1e3,
         running=running,
         decode_step_ms=decode,
+        settled_ttft_ms=steady + waiting,
     )
 
 
@@ -131,6 +134,7 @@ def static_batch(work: Work, chip: Chip, rates: Coefficients, load: Load) -> Lat
         output_tokens_per_s=running * load.output_tokens / total * 1e3,
         running=running,
         decode_step_ms=decode,
+        settled_ttft_ms=ttft,
     )
 
 

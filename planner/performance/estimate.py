@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from planner.performance.calibration_file import Calibration, load_calibration
 from planner.performance.closed_loop import Latency, Load, closed_loop, saturated, static_batch
@@ -24,7 +26,7 @@ from planner.performance.replica import GB, chip_of, engine_limits, refusal
 from planner.performance.shape import Shape
 from planner.performance.speculation import accepted_tokens
 from planner.performance.steps import Chip
-from planner.performance.types import Array, ErrorBand, MemoryBreakdown
+from planner.performance.types import Array, ErrorBand, Index, MemoryBreakdown, Text
 from planner.performance.work import Work, count_work, stack
 
 if TYPE_CHECKING:
@@ -78,17 +80,21 @@ class Configuration:
     refusal: str
 
 
-def chosen_kv_cache(llm: LLM, engine: str, weights: str) -> str:
+def chosen_kv_cache(llm: LLM, engine: str, weights: str, accelerator: Accelerator) -> str:
     """Return the cache precision an engine picks when none is asked for.
 
     vLLM and SGLang keep the activation precision ("auto" = bf16) unless the checkpoint says
     otherwise; TensorRT-LLM follows NVIDIA's fp8 and fp4 checkpoints, whose hf_quant_config.json
-    sets kv_cache_quant_algo FP8.
+    sets kv_cache_quant_algo FP8. SGLang serves latent-attention LLMs with an fp8 cache where the
+    accelerator has fp4 arithmetic (its trtllm_mla attention back end).
     """
     if llm.native_kv_cache == "fp8":
         return "fp8"
     if engine == "trtllm" and weights in ("fp8", "fp4"):
         return "fp8"
+    latent = any(group.attention.kind == "mla" for group in llm.groups)
+    if engine == "sglang" and latent and weights in ("fp8", "fp4"):
+        return "fp8" if accelerator.tflops.get("fp4") else "bf16"
     return "bf16"
 
 
@@ -124,7 +130,7 @@ class Stacked:
     chip: Chip
     logs: Array
 
-    def rows(self, index: Array) -> tuple[Work, Chip, Coefficients]:
+    def rows(self, index: Index) -> tuple[Work, Chip, Coefficients]:
         """Return work, chip and coefficients with one row per point."""
         work = Work(**{f.name: getattr(self.work, f.name)[index] for f in fields(Work)})
         links = Links(**{f.name: getattr(self.chip.links, f.name)[index] for f in fields(Links)})
@@ -191,7 +197,7 @@ def estimate(
     }
     fits = np.zeros(count, dtype=bool)
     advice = np.full(count, "", dtype=object)
-    good = np.flatnonzero(np.array([not e for e in errors], dtype=bool)) if count else np.array([])
+    good: Index = np.flatnonzero(np.array([not e for e in errors], dtype=bool))
     if len(good):
         numbers = _numbers(table, reader, good, index, configurations, errors)
         good = numbers.rows
@@ -229,14 +235,14 @@ def estimate(
 class _Numbers:
     """The loads of the rows that can be timed."""
 
-    rows: Array
+    rows: Index
     load: Load
-    kinds: Array
-    fits: Array
+    kinds: Text
+    fits: NDArray[np.bool_]
     memory_gb: Array
-    advice: Array
+    advice: Text
 
-    def time(self, stacked: Stacked, index: Array) -> Latency:
+    def time(self, stacked: Stacked, index: Index) -> Latency:
         """Time all rows, each under its kind of load."""
         names = [f.name for f in fields(Latency)]
         answers = {name: np.full(len(self.rows), np.nan) for name in names}
@@ -256,8 +262,8 @@ class _Numbers:
 def _numbers(
     table: pd.DataFrame,
     reader: _Reader,
-    good: Array,
-    index: Array,
+    good: Index,
+    index: Index,
     configurations: list[Configuration],
     errors: list[str],
 ) -> _Numbers:
@@ -266,20 +272,19 @@ def _numbers(
     def column(name: str, default: float) -> Array:
         if name not in table:
             return np.full(len(good), default)
-        values = pd.to_numeric(table[name].iloc[good], errors="coerce").fillna(default)
-        return values.to_numpy(dtype=float)
+        return np.nan_to_num(_numeric(table[name])[good], nan=default)
 
     inputs, outputs = column("input_tokens", 0.0), column("output_tokens", 0.0)
     cached = np.minimum(column("cached_tokens", 0.0), np.maximum(inputs - 1.0, 0.0))
     drafts = column("draft_tokens", 0.0)
     acceptance = column("acceptance_rate", np.nan)
-    asked = table["concurrency"].iloc[good].astype(str).str.strip().str.lower()
-    largest = (asked == "max").to_numpy()
-    concurrency = pd.to_numeric(asked, errors="coerce").to_numpy(dtype=float)
+    largest = _asks_largest(table)[good]
+    concurrency = _numeric(table["concurrency"])[good]
     kinds = np.full(len(good), "closed", dtype=object)
     if "load" in table:
-        written = table["load"].iloc[good].fillna("").astype(str).str.lower().to_numpy()
-        kinds[np.isin(written, ["static", "max"])] = written[np.isin(written, ["static", "max"])]
+        written = table["load"].fillna("").astype(str).str.lower().to_numpy(dtype=object)[good]
+        known = np.isin(written.astype(str), ["static", "max"])
+        kinds[known] = written[known]
     kinds[largest] = "max"
     own = [configurations[i] for i in index[good]]
     share = np.array([c.limits.reserved_output for c in own])
@@ -360,7 +365,7 @@ class _Reader:
         self._accelerators: dict[str, Accelerator | str] = {}
         self._logs: dict[tuple[str, str], Array] = {}
 
-    def read(self, table: pd.DataFrame) -> tuple[list[Configuration], Array, list[str]]:
+    def read(self, table: pd.DataFrame) -> tuple[list[Configuration], Index, list[str]]:
         """Return distinct configurations, the one of each row (-1: none) and row errors."""
         missing = [name for name in NEEDED if name not in table]
         count = len(table)
@@ -413,7 +418,7 @@ class _Reader:
             return -1, "; ".join(errors), engine, weights, kv_cache
         assert not isinstance(limits, str)
         weights = canonical(weights) if weights else llm.native_weights
-        kv_cache = canonical(kv_cache) if kv_cache else chosen_kv_cache(llm, engine, weights)
+        kv_cache = canonical(kv_cache) if kv_cache else chosen_kv_cache(llm, engine, weights, accelerator)
         shape = Shape(
             llm=llm.id,
             accelerator=accelerator.id,
@@ -478,13 +483,22 @@ def _precision_fault(shape: Shape) -> str:
     return ""
 
 
+def _numeric(column: pd.Series) -> Array:
+    """Return a column as floats, NaN where it is no number."""
+    numbers: Array = np.asarray(pd.to_numeric(column, errors="coerce"), dtype=float)
+    return numbers
+
+
+def _asks_largest(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows ask for the largest batch that fits."""
+    written = table["concurrency"].astype(str).str.strip().str.lower()
+    return np.asarray(written == "max", dtype=bool)
+
+
 def _bad_loads(table: pd.DataFrame) -> list[str]:
     """Say for each row what is wrong with its token counts and concurrency."""
-    inputs = pd.to_numeric(table["input_tokens"], errors="coerce").to_numpy(dtype=float)
-    outputs = pd.to_numeric(table["output_tokens"], errors="coerce").to_numpy(dtype=float)
-    written = table["concurrency"].astype(str).str.strip().str.lower()
-    asked = pd.to_numeric(written, errors="coerce").to_numpy(dtype=float)
-    concurrency = np.where((written == "max").to_numpy(), 1.0, asked)
+    inputs, outputs = _numeric(table["input_tokens"]), _numeric(table["output_tokens"])
+    concurrency = np.where(_asks_largest(table), 1.0, _numeric(table["concurrency"]))
     texts = []
     for new, answer, clients in zip(inputs, outputs, concurrency, strict=True):
         wrong = []
@@ -496,3 +510,32 @@ def _bad_loads(table: pd.DataFrame) -> list[str]:
             wrong.append("concurrency must be at least 1, or max")
         texts.append("; ".join(wrong))
     return texts
+
+
+def estimate_file(points: Path, output: Path, catalog: Path | None = None) -> tuple[int, int]:
+    """Estimate a CSV into a CSV; return the number of rows and of rows without an estimate.
+
+    ``catalog`` names a file with the user's own accelerators, LLMs or engines.
+    """
+    from planner.catalog import load_catalog
+
+    table = pd.read_csv(points, dtype=str, keep_default_na=False, skipinitialspace=True)
+    answer = estimate(table, load_catalog(catalog))
+    text = answer.copy()
+    text["fits"] = np.where(answer["fits"], "true", "false")
+    text.to_csv(output, index=False, float_format="%.6g")
+    return len(answer), int((answer["error"] != "").sum())
+
+
+def compare_file(measured: Path, output: Path | None = None, catalog: Path | None = None) -> str:
+    """Compare estimates with a measured CSV; return the tables as text.
+
+    With ``output`` (a folder) the row-by-row comparison and a plot are written there.
+    """
+    from planner.catalog import load_catalog
+    from planner.performance.compare import compare
+
+    comparison = compare(measured, load_catalog(catalog))
+    if output is not None:
+        comparison.write(output)
+    return comparison.summary()

@@ -74,6 +74,9 @@ def read_measured(source: Path | pd.DataFrame) -> pd.DataFrame:
             if column in table:
                 values = values.fillna(pd.to_numeric(table[column], errors="coerce"))
         table[target] = values
+    mean_known = table["ttft_ms_mean"].notna() if "ttft_ms_mean" in table else True
+    median = table["measured_ttft_ms"].notna() & ~(mean_known | ("ttft_ms" in table))
+    table["ttft_statistic"] = np.where(median, "median", "mean")
     for name in MEASURED:
         if name not in table:
             table[name] = np.nan
@@ -86,9 +89,10 @@ def read_measured(source: Path | pd.DataFrame) -> pd.DataFrame:
             "write one row per measurement with the columns of `planner estimate` "
             "plus ttft_ms, tpot_ms or output_tokens_per_s"
         )
-    for name, default in (("engine", "vllm"), ("weights", ""), ("kv_cache", "")):
-        column = table[name] if name in table else pd.Series(default, index=table.index)
-        table[name] = column.fillna(default).astype(str)
+    for name, default in {"engine": "vllm", "weights": "", "kv_cache": ""}.items():
+        if name not in table:
+            table[name] = default
+        table[name] = table[name].fillna(default).astype(str)
     table["accelerator"] = [_known(ACCELERATOR_NAMES, name) for name in table["accelerator"]]
     table["reported_engine"] = table["engine"]
     table["engine"] = [_known(ENGINE_NAMES, name) for name in table["engine"]]

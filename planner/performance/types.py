@@ -12,7 +12,9 @@ from planner.performance.shape import Shape
 
 Array: TypeAlias = NDArray[np.float64]
 ArrayInput: TypeAlias = ArrayLike
-__all__ = ["Array", "ArrayInput", "ErrorBand", "MemoryBreakdown", "ReplicaModel"]
+Index: TypeAlias = NDArray[np.int64]
+Text: TypeAlias = NDArray[np.object_]
+__all__ = ["Array", "ArrayInput", "ErrorBand", "Index", "MemoryBreakdown", "ReplicaModel", "Text"]
 
 
 @dataclass(frozen=True)

@@ -247,10 +247,8 @@ def attention_parameters_per_rank(attention: Attention, hidden: int, tp: int) ->
     """
     total = float(attention.parameters)
     if attention.kind == "mla":
-        replicated = hidden * (
-            (attention.q_lora_rank or 0) + (attention.kv_lora_rank or 0) + (attention.qk_rope_head_dim or 0)
-        )
-        replicated = min(replicated, total)
+        ranks = (attention.q_lora_rank or 0) + (attention.kv_lora_rank or 0)
+        replicated = min(float(hidden * (ranks + (attention.qk_rope_head_dim or 0))), total)
         return replicated + (total - replicated) / tp
     if attention.kind == "linear":
         return total / tp
