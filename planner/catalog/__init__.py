@@ -8,10 +8,12 @@ from planner.catalog.llm import LLM, Attention, FeedForward, LayerGroup
 from planner.catalog.llm_library import LLMFacts
 from planner.catalog.provenance import Provenance, Source
 from planner.catalog.regions import Region, Regions
+from planner.catalog.rows import KINDS, catalog_entry, catalog_rows
 from planner.catalog.servers import Server
 from planner.catalog.unknown import UnknownEntry
 
 __all__ = [
+    "KINDS",
     "LLM",
     "Accelerator",
     "Attention",
@@ -27,5 +29,7 @@ __all__ = [
     "Server",
     "Source",
     "UnknownEntry",
+    "catalog_entry",
+    "catalog_rows",
     "load_catalog",
 ]

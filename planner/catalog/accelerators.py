@@ -38,7 +38,7 @@ class Accelerator(CatalogEntry):
         description="dense TFLOPS (TOPS for int8) by precision; absent: unsupported"
     )
     tdp_w: float = Field(gt=0, description="largest sustained power of one accelerator, W")
-    idle_w: float | None = Field(default=None, ge=0, description="power with a model loaded, W")
+    idle_w: float | None = Field(default=None, ge=0, description="power when idle, W")
     scale_up_gb_s: float | None = Field(
         default=None, gt=0, description="NVLink, ICI, XGMI ... per accelerator, one direction, GB/s"
     )
@@ -87,9 +87,11 @@ class Accelerator(CatalogEntry):
         return precision in self.tflops
 
     def value_behind(self, field: str) -> str:
-        """Return the written value behind memory_bytes and half_tflops."""
+        """Return the written value behind memory_bytes, half_tflops and price_range_usd."""
         if field == "memory_bytes":
             return "memory_gib" if self.memory_gib is not None else "memory_gb"
+        if field == "price_range_usd":
+            return "price_usd"
         if field == "half_tflops":
             return "tflops.bf16" if "bf16" in self.tflops else "tflops.fp16"
         return field

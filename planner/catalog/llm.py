@@ -7,6 +7,9 @@ from typing import Literal
 INDEX_SCALE_BYTES = 4
 """Bytes of the float32 scale beside one FP8 index key (DeepSeek-V3.2's indexer in vLLM)."""
 
+Excluded = Literal["nothing", "embedding", "embedding_and_head"]
+"""What a published count of active parameters leaves out."""
+
 PARTS = (
     "embedding",
     "lm_head",
@@ -210,7 +213,7 @@ class LLM:
     def active_parameters(self) -> int:
         """Weights that one token uses, embedding table and LM head included.
 
-        A published count may leave the embedding out: see `active_parameters_without_embedding`.
+        A published count may leave those out: see `active_parameters_excluding`.
         """
         idle = sum(
             group.count * (group.feed_forward.parameters - group.feed_forward.active_parameters)
@@ -218,10 +221,18 @@ class LLM:
         )
         return self.total_parameters - idle
 
-    @property
-    def active_parameters_without_embedding(self) -> int:
-        """`active_parameters` less the embedding table, of which a token reads one row."""
-        return self.active_parameters - self.parameters_by_part()["embedding"]
+    def active_parameters_excluding(self, excluded: Excluded) -> int:
+        """Return `active_parameters` less the embedding table, or less the LM head too.
+
+        Publishers count differently; a token reads one row of the embedding and all of the head.
+        """
+        parts = self.parameters_by_part()
+        less = {
+            "nothing": 0,
+            "embedding": parts["embedding"],
+            "embedding_and_head": parts["embedding"] + parts["lm_head"],
+        }
+        return self.active_parameters - less[excluded]
 
     def _layers_that_grow(self) -> Iterator[tuple[int, Attention]]:
         for group in self.groups:

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from planner.catalog.architectures import read_llm
 from planner.catalog.layers import Layer
-from planner.catalog.llm import LLM
+from planner.catalog.llm import LLM, Excluded
 from planner.catalog.provenance import CatalogEntry, Source
 from planner.catalog.unknown import UnknownEntry
 from planner.files import Document, InputFault, InputFaults, content_hash, read_document, validate
@@ -36,8 +36,8 @@ class LLMFacts(CatalogEntry):
     active_parameters_b: float | None = Field(
         default=None, gt=0, description="published number of parameters one token uses, 1e9"
     )
-    active_without_embedding: bool = Field(
-        default=False, description="the published active count leaves the embedding table out"
+    active_excludes: Excluded = Field(
+        default="nothing", description="what the published count of active parameters leaves out"
     )
     config: str | None = Field(default=None, description="path of the config.json (own catalogs)")
 

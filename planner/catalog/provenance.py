@@ -98,10 +98,10 @@ class CatalogEntry(FileModel):
         Raises:
             KeyError: the entry has no such field.
         """
-        head = field.split(".")[0]
+        name = self.value_behind(field)
+        head = name.split(".")[0]
         if head not in type(self).model_fields and not hasattr(type(self), head):
             raise KeyError(f"{type(self).__name__} has no field '{field}'")
-        name = self.value_behind(field)
         while name:
             if name in self.stated:
                 return self.stated[name]

@@ -64,5 +64,5 @@ class Server(CatalogEntry):
         return self.price_range.middle_usd if self.price_range is not None else None
 
     def value_behind(self, field: str) -> str:
-        """Return the written value behind host_w."""
-        return "rated_w" if field == "host_w" else field
+        """Return the written value behind host_w and price_range_usd."""
+        return {"host_w": "rated_w", "price_range_usd": "price_usd"}.get(field, field)

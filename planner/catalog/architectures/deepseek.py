@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from planner.catalog.architectures.blocks import dense, experts, latent_attention
 from planner.catalog.architectures.body import Body, Layer, body, moe_layers
 from planner.catalog.config_reader import ConfigReader
+from planner.catalog.llm import FeedForward
 
 
 def _indexers(config: ConfigReader, layers: int) -> Sequence[bool]:
@@ -50,7 +51,7 @@ def _latent(config: ConfigReader, sparse: bool, layers: int) -> list[Layer]:
     return found
 
 
-def _feeds(config: ConfigReader, hidden: int, layers: int) -> list:  # type: ignore[type-arg]
+def _feeds(config: ConfigReader, hidden: int, layers: int) -> list[FeedForward]:
     plain = dense(hidden, config.integer("intermediate_size"))
     if not config.has("n_routed_experts"):
         config.refuse("n_routed_experts", "nothing", "the number of routed experts")

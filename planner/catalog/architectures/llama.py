@@ -28,11 +28,12 @@ def _dense_decoder(
     norms: int = 2,
     norm_width: int = 1,
     tied: bool = False,
+    head_bias: bool = False,
 ) -> Body:
     """Read a decoder of equal layers.
 
     `norms` are counted per layer, each `norm_width` x hidden (2 with a bias); `tied` is the default
-    of the family.
+    of the family; `head_bias` adds a bias to the LM head (counted with the norms).
     """
     hidden = config.integer("hidden_size")
     query, kv, head_dim = heads_of(config)
@@ -49,7 +50,8 @@ def _dense_decoder(
         )
         for window in _windows(config, count)
     ]
-    return body(config, layers, tied=tied, final_norm=norm_width * hidden)
+    beside = config.integer("vocab_size") if head_bias else 0
+    return body(config, layers, tied=tied, final_norm=norm_width * hidden + beside)
 
 
 def read_llama(config: ConfigReader) -> Body:
@@ -84,6 +86,7 @@ def read_phi(config: ConfigReader) -> Body:
         mlp_bias=True,
         norms=1,
         norm_width=2,
+        head_bias=True,
     )
 
 

@@ -46,7 +46,9 @@ def read_phi_moe(config: ConfigReader) -> Body:
         ),
         4 * hidden,
     )
-    return body(config, [layer] * config.integer("num_hidden_layers"), final_norm=2 * hidden)
+    head_bias = config.integer("vocab_size") if config.flag("lm_head_bias", False) else 0
+    count = config.integer("num_hidden_layers")
+    return body(config, [layer] * count, final_norm=2 * hidden + head_bias)
 
 
 def qwen_sparse_layers(config: ConfigReader, count: int) -> list[bool]:
