@@ -18,10 +18,14 @@ from planner.performance.service import (
     latency_curves,
     service_columns,
 )
+from planner.performance.shape import Shape
 from planner.performance.types import ReplicaModel
 from planner.plan.content import ColumnKey, Columns, Content, PoolFacts, Setting, pools_of
 from planner.plan.hosts import server_model
 from planner.scenario import Workload
+
+ReplicaKind = tuple[Shape, str]
+"""What a replica is and the server it runs on: all that its times depend on."""
 
 
 def request_profile(workload: Workload) -> RequestProfile:
@@ -68,8 +72,9 @@ class ServiceTable:
         self.setting = setting
         self.pools = pools
         self.columns: dict[ColumnKey, ServiceColumn] = {}
-        self._replicas: dict[str, ReplicaModel | None] = {}
-        self._curves: dict[tuple[str, str], LatencyCurves | None] = {}
+        self._replicas: dict[ReplicaKind, ReplicaModel | None] = {}
+        self._curves: dict[tuple[ReplicaKind, str], LatencyCurves | None] = {}
+        self._computed: dict[tuple[ReplicaKind, str], dict[float, ServiceColumn]] = {}
         self._rates: RateTable | None = None
 
     @property
@@ -79,9 +84,15 @@ class ServiceTable:
 
     def replica(self, pool: str) -> ReplicaModel | None:
         """Return the timed replica of a pool; None where rates are measured or facts are missing."""
-        if pool not in self._replicas:
-            self._replicas[pool] = None if self.measured else self._model(self.pools[pool])
-        return self._replicas[pool]
+        kind = self._kind(pool)
+        if kind not in self._replicas:
+            self._replicas[kind] = None if self.measured else self._model(self.pools[pool])
+        return self._replicas[kind]
+
+    def _kind(self, pool: str) -> ReplicaKind:
+        """Return what pools at different sites have in common: they need computing once."""
+        facts = self.pools[pool]
+        return facts.shape.shape(), facts.server
 
     def _model(self, pool: PoolFacts) -> ReplicaModel | None:
         scenario, catalog = self.setting.scenario, self.setting.catalog
@@ -100,12 +111,11 @@ class ServiceTable:
 
     def curves(self, pool: str, workload: Workload) -> LatencyCurves | None:
         """Return latency over load of a pool's replica; None where nothing is predicted."""
-        key = (pool, workload.name)
+        key = (self._kind(pool), workload.name)
         if key not in self._curves:
             replica = self.replica(pool)
-            self._curves[key] = (
-                None if replica is None else latency_curves(replica, request_profile(workload))
-            )
+            profile = request_profile(workload)
+            self._curves[key] = None if replica is None else latency_curves(replica, profile)
         return self._curves[key]
 
     def fill(self, keys: Iterable[ColumnKey]) -> Columns:
@@ -113,34 +123,37 @@ class ServiceTable:
 
         Promises that the network alone breaks get no column; pools that cannot run get a rate of 0.
         """
-        wanted: dict[tuple[str, str], list[float]] = {}
-        for key in dict.fromkeys(keys):
-            if key not in self.columns and key[0] in self.pools:
-                wanted.setdefault(key[:2], []).append(key[2])
-        for (pool, name), trips in wanted.items():
-            workload = self.setting.workload(name)
-            if workload is None:
-                continue
-            reachable = {
-                trip: objective for trip in trips if (objective := objective_at(workload, trip)) is not None
-            }
-            found = self._compute(pool, workload, list(reachable.values()))
-            self.columns.update(
-                {(pool, name, trip): column for trip, column in zip(reachable, found, strict=True)}
-            )
+        wanted: dict[tuple[ReplicaKind, str], dict[float, None]] = {}
+        kept = [key for key in dict.fromkeys(keys) if key not in self.columns and key[0] in self.pools]
+        for pool, workload, trip in kept:
+            kind = (self._kind(pool), workload)
+            if trip not in self._computed.get(kind, {}):
+                wanted.setdefault(kind, {})[trip] = None
+        examples = {(self._kind(pool), workload): pool for pool, workload, _ in kept}
+        for kind, trips in wanted.items():
+            self._computed.setdefault(kind, {}).update(self._compute(examples[kind], kind[1], trips))
+        for pool, workload, trip in kept:
+            column = self._computed.get((self._kind(pool), workload), {}).get(trip)
+            if column is not None:
+                self.columns[pool, workload, trip] = column
         return self.columns
 
-    def _compute(
-        self, pool: str, workload: Workload, objectives: list[LatencyObjective]
-    ) -> list[ServiceColumn]:
-        """Return a column for each objective; rate 0 where the pool cannot serve the workload."""
+    def _compute(self, pool: str, name: str, trips: Iterable[float]) -> dict[float, ServiceColumn]:
+        """Return the column at each round trip; rate 0 where the pool cannot serve the workload."""
+        workload = self.setting.workload(name)
+        if workload is None:
+            return {}
+        reachable = {
+            trip: objective for trip in trips if (objective := objective_at(workload, trip)) is not None
+        }
         if self.measured:
             rate = self._measured_rate(self.pools[pool], workload)
-            return [_measured_column(rate) for _ in objectives]
+            return {trip: _measured_column(rate) for trip in reachable}
         replica = self.replica(pool)
-        if replica is None or not replica.fits or not objectives:
-            return [_measured_column(0.0) for _ in objectives]
-        return service_columns([replica], request_profile(workload), objectives)[0]
+        if replica is None or not replica.fits:
+            return {trip: _measured_column(0.0) for trip in reachable}
+        found = service_columns([replica], request_profile(workload), list(reachable.values()))[0]
+        return dict(zip(reachable, found, strict=True))
 
     def _measured_rate(self, pool: PoolFacts, workload: Workload) -> float:
         if self._rates is None:
