@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from planner.performance import draw
 from planner.performance.calibration_file import Calibration, load_calibration
 from planner.performance.coefficients import Coefficients
 from planner.performance.links import links_of
@@ -18,10 +19,10 @@ from planner.performance.memory import (
     requests_held,
     weights_bytes,
 )
-from planner.performance.power import PowerModel, power_model
+from planner.performance.power import PowerModel, idle_w, power_model
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES, arithmetic
 from planner.performance.shape import Shape
-from planner.performance.steps import Batch, Chip, iteration_ms, prefill_ms
+from planner.performance.steps import Batch, Chip, alone_on_the_replica, iteration_ms, prefill_ms
 from planner.performance.types import Array, ArrayInput, ErrorBand, MemoryBreakdown
 from planner.performance.work import Work, count_work
 
@@ -97,7 +98,14 @@ class AnalyticReplica:
             np.asarray(new_tokens, dtype=float), np.asarray(cached_tokens, dtype=float)
         )
         chunk = np.asarray(self.max_batched_tokens)
-        return prefill_ms(self.work, self.chip, self.rates, new, cached, chunk)
+        alone = prefill_ms(self.work, self.chip, self.rates, new, cached, chunk)
+        if self.shape.power_cap_w is None:
+            return alone
+        one = draw.prompt_batch(np.minimum(new, chunk), cached + np.maximum(new - chunk, 0.0) / 2.0)
+        work = alone_on_the_replica(self.work)
+        uncapped = iteration_ms(work, self.chip, self.rates, one)
+        slower = draw.capped_ms(self.power, work, self.chip, one, uncapped) / np.maximum(uncapped, 1e-9)
+        return np.where(new > 0, alone * slower, 0.0)
 
     def step_ms(
         self,
@@ -120,7 +128,10 @@ class AnalyticReplica:
         )
         batch = Batch(sequences, context, prefill, behind, np.minimum(prefill, 1.0))
         busy = (sequences > 0) | (prefill > 0)
-        return np.where(busy, iteration_ms(self.work, self.chip, self.rates, batch), 0.0)
+        time_ms = iteration_ms(self.work, self.chip, self.rates, batch)
+        if self.shape.power_cap_w is not None:
+            time_ms = draw.capped_ms(self.power, self.work, self.chip, batch, time_ms)
+        return np.where(busy, time_ms, 0.0)
 
     def max_batch(self, tokens_per_request: float) -> int:
         """Return the most requests of that many cached tokens held at once."""
@@ -183,6 +194,11 @@ def refusal(
         return (
             f"{accelerator.id} has no known FLOP rate in the catalog: "
             "give tflops in the scenario's catalog section"
+        )
+    if shape.power_cap_w is not None and shape.power_cap_w <= idle_w(accelerator):
+        return (
+            f"a power cap of {shape.power_cap_w:g} W is not above the {idle_w(accelerator):.0f} W that "
+            f"{accelerator.id} draws idle: set a cap between that and {accelerator.tdp_w:g} W"
         )
     if shape.weights not in WEIGHT_BYTES:
         return f"unknown weights precision {shape.weights!r}: use one of {', '.join(WEIGHT_BYTES)}"
