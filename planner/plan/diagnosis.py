@@ -16,6 +16,11 @@ from planner.plan.assemble import Assembly
 from planner.shapes import MenuEntry, Promise
 
 
+MARGIN_OVER_BEST = 1.05
+"""An SLO offered as a way out leaves this much over what a shape reaches without load: at its best value
+a replica could carry no traffic at all."""
+
+
 class ConflictRow(BaseModel):
     """One promise of the conflict: its row, where it is written, and a sentence."""
 
@@ -160,7 +165,7 @@ def _reach(assembly: Assembly, promises: Sequence[Promise]) -> tuple[str, WayOut
             ):
                 asked = getattr(slo, field) if slo is not None else None
                 if asked is not None and reached > asked:
-                    to = round(reached * 1.05, 1)
+                    to = round(reached * MARGIN_OVER_BEST, 1)
                     changes.append(Change(row=f"slo/{name}/{field}", from_=asked, to=to, unit="ms"))
             excess = sum(change.to / change.from_ for change in changes)
             if changes and (best is None or excess < best[0]):
@@ -168,10 +173,9 @@ def _reach(assembly: Assembly, promises: Sequence[Promise]) -> tuple[str, WayOut
     if best is None:
         return f"no shape of {', '.join(workload.llms)} keeps the SLO of {name}", None
     _, shape, changes = best
-    words = ", ".join(
-        f"{c.row.rsplit('/', 1)[-1]} {c.from_:g} ms while the best shape ({shape}) reaches {c.to / 1.05:.0f} ms"
-        for c in changes
-    )
+    words = " and ".join(f"{c.row.rsplit('/', 1)[-1]} {c.from_:g} ms" for c in changes)
+    reached = " and ".join(f"{c.to / MARGIN_OVER_BEST:.0f} ms" for c in changes)
+    words += f", while the best shape ({shape}) reaches {reached} without load"
     relax = WayOut(
         changes=changes,
         text="; ".join(f"{c.row.rsplit('/', 1)[-1]} of {name}: {c.from_:g} -> {c.to:g} ms" for c in changes),

@@ -16,12 +16,10 @@ from planner.files import content_hash
 from planner.optimize.method import solve_problem
 from planner.optimize.solution import Listener, Settings, Solution
 from planner.plan.assemble import Assembly, assemble
-from planner.plan.costs import plan_cost, with_expected_watts
+from planner.plan.books import keep_books
+from planner.plan.content import Setting
 from planner.plan.diagnosis import Infeasible, diagnosis, unservable
-from planner.plan.ledgers import plan_ledgers
-from planner.plan.metrics import plan_metrics
-from planner.plan.slo import slo_rows
-from planner.plan.types import Cost, Ledgers, Metrics, Plan, ScenarioFile
+from planner.plan.types import Plan, ScenarioFile
 from planner.plan.unfold import unfold
 from planner.plan.verify import verify
 from planner.scenario import Solver
@@ -131,10 +129,11 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
     """Return the plan of a solution, every derived figure filled in."""
     question = assembly.question
     parts = unfold(assembly, solution)
+    books = keep_books(parts, Setting(question.scenario, assembly.graph, question.catalog))
     document = question.scenario.document
     scenario = question.scenario.model_dump(mode="json")
     topology = question.topology.model_dump(mode="json")
-    plan = Plan(
+    return Plan(
         scenario=scenario,
         scenario_file=ScenarioFile(
             path=None if document is None or document.path is None else document.path.name,
@@ -145,16 +144,16 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
         objective=solution.objective / 1e6,
         bound=solution.bound / 1e6,
         gap=round(solution.gap, 9),
-        cost=Cost(),
-        servers=parts.servers,
+        cost=books.cost,
+        servers=books.servers,
         retrofitted_racks=parts.retrofitted_racks,
         replicas=parts.replicas,
         routes=parts.routes,
         unserved=parts.unserved,
         pools=parts.pools,
-        ledgers=Ledgers(),
-        slo=[],
-        metrics=Metrics.empty(),
+        ledgers=books.ledgers,
+        slo=books.slo,
+        metrics=books.metrics,
         solver={
             "method": "relax, round, prove",
             "seconds": round(seconds, 3),
@@ -170,9 +169,3 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
             "topology_sha256": content_hash(topology),
         },
     )
-    context = (assembly.graph, question.catalog, question.scenario)
-    plan = plan.model_copy(update={"slo": slo_rows(plan, *context)})
-    plan = plan.model_copy(update={"servers": with_expected_watts(plan, *context)})
-    plan = plan.model_copy(update={"cost": plan_cost(plan, *context)})
-    plan = plan.model_copy(update={"ledgers": plan_ledgers(plan, *context)})
-    return plan.model_copy(update={"metrics": plan_metrics(plan, *context)})

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-import networkx as nx
 import numpy as np
 
 from planner.optimize.solution import Solution
@@ -25,6 +24,7 @@ from planner.plan.types import (
     ShapePlan,
     Unserved,
 )
+from planner.topology.nodes import Graph
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _fair_share(left: int, racks_left: int, room: int) -> int:
     return min(room, -(-left // max(racks_left, 1)))
 
 
-def _standing(graph: nx.MultiDiGraph, rack: str) -> dict[str, list[str]]:
+def _standing(graph: Graph, rack: str) -> dict[str, list[str]]:
     """Return the names of the servers that stand in a rack, by catalog id."""
     names: dict[str, list[str]] = defaultdict(list)
     for node in graph.successors(rack):

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import networkx as nx
 import numpy as np
 
 from planner.optimize.problem import (
@@ -57,6 +56,7 @@ from planner.scenario import Workload
 from planner.scenario.economics import HOURS_PER_YEAR
 from planner.shapes import MenuEntry, Promise
 from planner.topology import Question, RackClass, build_graph, rack_classes
+from planner.topology.nodes import Graph
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -88,7 +88,7 @@ class Assembly:
     """The problem, and for each of its rows the thing it stands for (same order as the tables)."""
 
     question: Question
-    graph: nx.MultiDiGraph
+    graph: Graph
     problem: Problem
     offering: Offering
     offers: Sequence[Offer]
@@ -268,9 +268,7 @@ def _mix_table(
     return mixes, table
 
 
-def _host_group_table(
-    graph: nx.MultiDiGraph, offers: Sequence[Offer]
-) -> tuple[list[tuple[str, str]], HostGroups]:
+def _host_group_table(graph: Graph, offers: Sequence[Offer]) -> tuple[list[tuple[str, str]], HostGroups]:
     first: dict[tuple[str, str], Offer] = {}
     for offer in offers:
         first.setdefault(offer.host_group, offer)
@@ -307,7 +305,7 @@ def _pool_tables(
     offering: Offering,
     offers: Sequence[Offer],
     groups: Sequence[tuple[str, str]],
-    graph: nx.MultiDiGraph,
+    graph: Graph,
 ) -> tuple[list[Pool], Hostings]:
     """Return every pool that could exist, and the host groups it could stand on.
 
@@ -333,7 +331,7 @@ def _pool_tables(
 
 
 def _flow_tables(
-    question: Question, graph: nx.MultiDiGraph, demands: Sequence[DemandOf], routes: Sequence[Route]
+    question: Question, graph: Graph, demands: Sequence[DemandOf], routes: Sequence[Route]
 ) -> tuple[list[tuple[Promise, str]], list[Route], Flows]:
     """Return lanes (promise, site), and a flow for each demand and site."""
     scenario = question.scenario
@@ -357,7 +355,7 @@ def _flow_tables(
 
 def _assignment_tables(
     question: Question,
-    graph: nx.MultiDiGraph,
+    graph: Graph,
     lanes: Sequence[tuple[Promise, str]],
     pools: Sequence[Pool],
     offers: Sequence[Offer],

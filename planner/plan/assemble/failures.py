@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import networkx as nx
 import numpy as np
 
 from planner.optimize.problem import Failures, integers
 from planner.plan.assemble.offers import Offer
 from planner.scenario import Scenario
 from planner.topology import RackClass, supply_shares
+from planner.topology.nodes import Graph
 
 
 def failure_table(
-    graph: nx.MultiDiGraph,
+    graph: Graph,
     scenario: Scenario,
     classes: Sequence[RackClass],
     offers: Sequence[Offer],
@@ -90,7 +90,7 @@ def failure_table(
     )
 
 
-def _without_power(graph: nx.MultiDiGraph, offer: Offer, lost: str) -> bool:
+def _without_power(graph: Graph, offer: Offer, lost: str) -> bool:
     """True if the racks of an offer hang on `lost` and cannot run without it."""
     if offer.rack_class is None or not offer.rack_class.feeds:
         return False

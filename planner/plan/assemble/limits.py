@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import networkx as nx
 import numpy as np
 
 from planner.optimize.problem import Entries, Ledger, integers
@@ -14,6 +13,7 @@ from planner.plan.assemble.mixes import Mix
 from planner.plan.assemble.offers import Offer
 from planner.scenario import Scenario
 from planner.topology import RackClass, power_cases
+from planner.topology.nodes import Graph
 
 WATTS_PER_KW = 1000
 
@@ -52,7 +52,7 @@ class Rows:
         )
 
 
-def power_rows(graph: nx.MultiDiGraph, classes: Sequence[RackClass], offers: Sequence[Offer]) -> Ledger:
+def power_rows(graph: Graph, classes: Sequence[RackClass], offers: Sequence[Offer]) -> Ledger:
     """Return the rows of every power node: in normal operation and after the loss of what backs it."""
     rows = Rows("power", "W")
     by_class: dict[str, list[int]] = defaultdict(list)
@@ -75,7 +75,7 @@ def power_rows(graph: nx.MultiDiGraph, classes: Sequence[RackClass], offers: Seq
     return rows.ledger()
 
 
-def grid_rows(graph: nx.MultiDiGraph, scenario: Scenario, offers: Sequence[Offer]) -> Ledger:
+def grid_rows(graph: Graph, scenario: Scenario, offers: Sequence[Offer]) -> Ledger:
     """Return the rows of every grid contract, and of the scenario's limit over all owned sites."""
     rows = Rows("grid", "W")
     row_of: dict[str, int] = {}
@@ -103,7 +103,7 @@ def grid_watts(offer: Offer) -> int:
     return int(np.ceil(offer.provisioned_w * offer.pue - 1e-6))
 
 
-def heat_rows(graph: nx.MultiDiGraph, offers: Sequence[Offer]) -> Ledger:
+def heat_rows(graph: Graph, offers: Sequence[Offer]) -> Ledger:
     """Return the rows of every cooling loop: provisioned heat of the racks it serves."""
     rows = Rows("heat", "W")
     row_of: dict[str, int] = {}
@@ -143,7 +143,7 @@ def carbon_mg_per_h(watts: float, pue: float, carbon_g_per_kwh: float) -> int:
 
 
 def budget_rows(
-    graph: nx.MultiDiGraph,
+    graph: Graph,
     scenario: Scenario,
     offers: Sequence[Offer],
     mixes: Sequence[tuple[RackClass, Mix]],

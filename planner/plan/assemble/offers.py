@@ -10,14 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import networkx as nx
-
 from planner.catalog import Accelerator, Catalog, Server
 from planner.performance.power import server_idle_w
-from planner.plan.hosts import rented_accelerators, rented_name, rented_server
+from planner.plan.hosts import rented_accelerator, rented_accelerators, rented_name, rented_server
 from planner.scenario import Economics, Rent, Scenario
 from planner.scenario.economics import HOURS_PER_YEAR
 from planner.topology import RackClass, rented_site
+from planner.topology.nodes import Graph
 
 MICRO = 1_000_000
 
@@ -129,7 +128,7 @@ def mean_pue(server: Server, site: dict[str, object]) -> float:
 
 
 def rack_offers(
-    graph: nx.MultiDiGraph,
+    graph: Graph,
     classes: Sequence[RackClass],
     scenario: Scenario,
     catalog: Catalog,
@@ -155,7 +154,7 @@ def rack_offers(
 
 
 def _in_rack(
-    graph: nx.MultiDiGraph,
+    graph: Graph,
     rack_class: RackClass,
     server: Server,
     origin: Origin,
@@ -226,7 +225,7 @@ def idle_watts(server: Server, accelerator: Accelerator) -> int:
     return round(server_idle_w(server, accelerator))
 
 
-def rent_offers(graph: nx.MultiDiGraph, scenario: Scenario, catalog: Catalog) -> Iterator[Offer]:
+def rent_offers(graph: Graph, scenario: Scenario, catalog: Catalog) -> Iterator[Offer]:
     """Yield what can be rented by the hour."""
     for index, rent in enumerate(scenario.fleet.rent):
         site = rented_site(rent.region)
@@ -259,7 +258,7 @@ def rent_offers(graph: nx.MultiDiGraph, scenario: Scenario, catalog: Catalog) ->
 
 def rented_host(rent: Rent, catalog: Catalog) -> Host:
     """Return what a rented unit is to a replica."""
-    accelerator, count = rented_accelerators(rent, catalog)
+    accelerator, count = rented_accelerator(rent, catalog), rented_accelerators(rent, catalog)
     return Host(rented_name(rent), accelerator, count, rented_server(rent, catalog), None)
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import networkx as nx
-
 from planner.catalog import Catalog
 from planner.performance.providers.table import RateTable
 from planner.performance.service import ServiceColumn
@@ -20,6 +18,7 @@ from planner.plan.assemble.offers import Host
 from planner.scenario import Scenario, Workload
 from planner.shapes import Menu, MenuEntry, Promise, Refusal, build_menu, enumerate_shapes
 from planner.topology import Question, rtt_ms, servable_sites
+from planner.topology.nodes import Graph
 
 ROUND_TRIP_STEPS_MS = (0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0)
 """Where a workload meets more than `MOST_ROUND_TRIPS` different round trips they are rounded up to these:
@@ -48,7 +47,7 @@ class Offering:
     routes: list[Route]
 
 
-def possible_routes(question: Question, graph: nx.MultiDiGraph) -> list[Route]:
+def possible_routes(question: Question, graph: Graph) -> list[Route]:
     """Return every (workload, origin, site) that data residency allows, with its round trip."""
     routes: list[Route] = []
     for workload in question.scenario.workloads:
