@@ -55,7 +55,7 @@ def _identity(server: ServerPlan, context: Context) -> Iterator[str]:
 
 def _owned(server: ServerPlan, context: Context) -> Iterator[str]:
     nodes = context.setting.graph.nodes
-    rack = nodes[server.rack]
+    rack = nodes[str(server.rack)]
     if rack["site"] != server.site:
         yield f"is said to stand at {server.site}, but its rack {server.rack} is at {rack['site']}"
     if rack["fabric_domain"] != server.fabric_domain:
@@ -66,7 +66,7 @@ def _owned(server: ServerPlan, context: Context) -> Iterator[str]:
             f"has {server.accelerators} x {server.accelerator}, but a {server.server} has"
             f" {entry.accelerators} x {entry.accelerator}"
         )
-    node = nodes[server.name] if server.name in nodes else None
+    node = nodes.get(server.name)
     if server.origin == "existing":
         if node is None or node["kind"] != "server":
             yield "is said to exist, but the topology has no server of that name"

@@ -1,0 +1,175 @@
+"""Traffic: all demand is routed, only where it may go, over the distance it says, to who can serve it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+
+from planner.plan.content import RTT_TOLERANCE_MS
+from planner.plan.types import RoutePlan
+from planner.plan.verify.context import Context
+from planner.plan.verify.violation import Violation, same
+from planner.scenario import ANYWHERE, Workload
+from planner.topology import rtt_ms
+
+FAMILY = "demand"
+
+SHARE_TOLERANCE = 1e-6
+"""Part of a unit by which an origin's share may exceed whole units without another unit."""
+
+PATHS = (("aggregated",), ("prefill", "decode"))
+"""Roles of the pools on a path."""
+
+
+def check(context: Context) -> Iterator[Violation]:
+    """Yield what is wrong with the routes of a plan."""
+    for route in context.plan.routes:
+        workload = context.setting.workload(route.workload)
+        row = f"route/{route.workload}/{route.origin}/{route.site}"
+        faults = list(_names(route, workload, context))
+        yield from (Violation(row, FAMILY, text) for text in faults)
+        if workload is not None and not faults:
+            yield from _amount(row, route.units, route.rate_rps, workload, context)
+            yield from _residency(route, workload, context)
+            yield from _latency(route, workload, context)
+            yield from _pools(route, workload, context)
+    yield from _demands(context)
+    yield from _unserved(context)
+
+
+def demand_units(workload: Workload, origin: str, units_total: int) -> int:
+    """Return the units of a workload that come from an origin: its share, rounded up."""
+    if workload.rate_rps <= 0 or workload.origins.get(origin, 0.0) <= 0:
+        return 0
+    return math.ceil(workload.origins[origin] * units_total - SHARE_TOLERANCE)
+
+
+def _names(route: RoutePlan, workload: Workload | None, context: Context) -> Iterator[str]:
+    """Yield names of a route that lead nowhere."""
+    nodes = context.setting.graph.nodes
+    if workload is None:
+        yield "routes a workload that the scenario does not have"
+    elif route.origin not in workload.origins:
+        yield f"comes from {route.origin}, which is no origin of {route.workload}"
+    if route.site not in nodes or nodes[route.site]["kind"] != "site":
+        yield f"goes to {route.site}, which is no site of the topology"
+    for pool in route.pools:
+        if pool not in context.pools:
+            yield f"goes to {pool}, which has no replica on a powered server"
+        elif context.pools[pool].site != route.site:
+            yield f"goes to {pool}, which stands at {context.pools[pool].site}, not at {route.site}"
+    if route.units < 1:
+        yield f"carries {route.units} units"
+    if route.units_total != context.setting.units_total:
+        yield f"counts {route.units_total} units in all, the scenario {context.setting.units_total}"
+
+
+def _amount(
+    row: str, units: int, rate_rps: float, workload: Workload, context: Context
+) -> Iterator[Violation]:
+    expected = units * context.setting.unit_rps(workload)
+    if not same(rate_rps, expected):
+        text = f"says {rate_rps:g} requests/s, {units} units are {expected:g}"
+        yield Violation(row, FAMILY, text, rate_rps, expected, "requests/s")
+
+
+def may_serve_at(workload: Workload, site: str, context: Context) -> bool:
+    """Return whether data residency allows a workload at a site."""
+    region = context.setting.graph.nodes[site]["region"]
+    if workload.regions is None or region == ANYWHERE:
+        return True
+    resolve = context.setting.catalog.regions.resolve
+    return region in {r if r == ANYWHERE else resolve(r) for r in workload.regions}
+
+
+def _residency(route: RoutePlan, workload: Workload, context: Context) -> Iterator[Violation]:
+    if not may_serve_at(workload, route.site, context):
+        region = context.setting.graph.nodes[route.site]["region"]
+        text = f"goes to {route.site} in {region}, allowed are {', '.join(workload.regions or ())}"
+        yield Violation(f"residency/{route.workload}/{route.origin}/{route.site}", "residency", text)
+
+
+def _latency(route: RoutePlan, workload: Workload, context: Context) -> Iterator[Violation]:
+    """Yield a round trip that is not the graph's, or that leaves a pool too little time."""
+    row = f"latency/{route.workload}/{route.origin}/{route.site}"
+    trip = rtt_ms(context.setting.graph, route.origin, route.site, context.setting.catalog)
+    if abs(trip - route.rtt_ms) > RTT_TOLERANCE_MS:
+        text = f"says a round trip of {route.rtt_ms:g} ms, the topology {trip:g} ms"
+        yield Violation(row, "latency", text, route.rtt_ms, trip, "ms")
+    for pool in route.pools:
+        promised = context.promises.rtt_ms(pool, route)
+        if promised is None:
+            text = f"has no part in the load of {pool} (no pools entry with its workload and round trip)"
+            yield Violation(row, "latency", text)
+            continue
+        column = context.columns.get((pool, route.workload, promised))
+        if column is None or column.rate_rps <= 0:
+            limit = None if workload.slo is None else workload.slo.ttft_ms
+            best = promised + (0.0 if column is None else column.best_ttft_ms)
+            text = f"{pool} cannot keep the SLO over a round trip of {promised:g} ms"
+            yield Violation(row, "latency", text, best, limit, "ms")
+
+
+def _pools(route: RoutePlan, workload: Workload, context: Context) -> Iterator[Violation]:
+    """Yield why the pools of a route may not serve its workload."""
+    row = f"route/{route.workload}/{route.origin}/{route.site}"
+    shapes = [context.pools[pool].shape for pool in route.pools]
+    roles = tuple(shape.role for shape in shapes)
+    if roles not in PATHS:
+        yield Violation(row, FAMILY, f"takes pools of roles {', '.join(roles) or '(none)'}")
+    for pool, shape in zip(route.pools, shapes, strict=True):
+        if shape.llm != route.llm:
+            text = f"says {route.llm}, but {pool} runs {shape.llm}"
+            yield Violation(row, FAMILY, text)
+        if not may_answer(workload, shape.llm, shape.weights, context):
+            text = f"{pool} runs {shape.llm} in {shape.weights}, which {route.workload} does not allow"
+            yield Violation(f"precision/{route.workload}/{pool}", FAMILY, text)
+
+
+def may_answer(workload: Workload, llm: str, weights: str, context: Context) -> bool:
+    """Return whether an LLM in a weight precision is good enough for a workload.
+
+    Where the workload states no precision: the one the LLM was published in, and fp8. Measured rates
+    speak for themselves.
+    """
+    name = context.setting.llm_names.get(llm)
+    if name is None or not any(context.setting.llm_names.get(llm) == allowed for allowed in workload.llms):
+        return False
+    if context.table.measured:
+        return True
+    if workload.precision is not None:
+        return weights in workload.precision
+    return weights in (context.setting.catalog.llm(name).native_weights, "fp8")
+
+
+def _demands(context: Context) -> Iterator[Violation]:
+    """Yield demands of which more or less than everything is routed or left unserved."""
+    total = context.setting.units_total
+    units: Counter[tuple[str, str]] = Counter()
+    for part in (*context.plan.routes, *context.plan.unserved):
+        units[part.workload, part.origin] += part.units
+    for workload in context.setting.scenario.workloads:
+        for origin in workload.origins:
+            wanted = demand_units(workload, origin, total)
+            found = units.pop((workload.name, origin), 0)
+            if found != wanted:
+                text = f"{found} units are routed or left unserved of {wanted}"
+                row = f"demand/{workload.name}/{origin}"
+                yield Violation(row, FAMILY, text, found, wanted, "units")
+    for name, origin in units:
+        yield Violation(f"demand/{name}/{origin}", FAMILY, "is no demand of the scenario")
+
+
+def _unserved(context: Context) -> Iterator[Violation]:
+    for missing in context.plan.unserved:
+        row = f"unserved/{missing.workload}/{missing.origin}"
+        workload = context.setting.workload(missing.workload)
+        if workload is None:
+            continue
+        if workload.unserved_usd_per_request is None:
+            text = "leaves traffic unserved, which the scenario does not allow"
+            yield Violation(row, FAMILY, text, missing.units, 0, "units")
+        if missing.units < 0:
+            yield Violation(row, FAMILY, "is less than nothing", missing.units, 0, "units")
+        yield from _amount(row, missing.units, missing.rate_rps, workload, context)
