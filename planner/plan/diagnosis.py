@@ -15,7 +15,6 @@ from planner.optimize.program import RowInfo
 from planner.plan.assemble import Assembly
 from planner.shapes import MenuEntry, Promise
 
-
 MARGIN_OVER_BEST = 1.05
 """An SLO offered as a way out leaves this much over what a shape reaches without load: at its best value
 a replica could carry no traffic at all."""
@@ -172,10 +171,10 @@ def _reach(assembly: Assembly, promises: Sequence[Promise]) -> tuple[str, WayOut
                 best = (excess, entry.shape.name, changes)
     if best is None:
         return f"no shape of {', '.join(workload.llms)} keeps the SLO of {name}", None
-    _, shape, changes = best
+    _, best_shape, changes = best
     words = " and ".join(f"{c.row.rsplit('/', 1)[-1]} {c.from_:g} ms" for c in changes)
     reached = " and ".join(f"{c.to / MARGIN_OVER_BEST:.0f} ms" for c in changes)
-    words += f", while the best shape ({shape}) reaches {reached} without load"
+    words += f", while the best shape ({best_shape}) reaches {reached} without load"
     relax = WayOut(
         changes=changes,
         text="; ".join(f"{c.row.rsplit('/', 1)[-1]} of {name}: {c.from_:g} -> {c.to:g} ms" for c in changes),

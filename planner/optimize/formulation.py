@@ -1,0 +1,70 @@
+"""The formulation page, generated from the constraint families themselves."""
+
+from __future__ import annotations
+
+from planner.optimize import variables
+from planner.optimize.build import FAMILIES
+
+INTRODUCTION = """# Formulation
+
+This page is generated from the code (`python -m planner.optimize.formulation > docs/formulation.md`); a
+test fails when the two differ. Each family is one file in `planner/optimize/constraints/`; what a server,
+a rack or a unit of traffic uses of each limit is computed in `planner/plan/assemble/`; every row is
+recomputed on the full topology, independently, in `planner/plan/verify/`.
+
+## Units
+
+Money in micro-USD per hour, power and heat in watts, traffic in whole units of its workload (1,000 units
+by default, `solver.demand_units`), load in 1/100,000 of a replica. Every coefficient is an integer: the
+optimum is a number that can be compared exactly.
+
+## Sets
+
+| set | members |
+|---|---|
+| i | demands: a workload's traffic from one origin |
+| l (ell) | lanes: a workload at a site with one round trip taken out of its TTFT |
+| f | flows: a demand sent to a site, joining a lane |
+| a | assignments: a lane served by a path of pools (one pool, or a prefill and a decode pool) |
+| q | pools: a replica shape on a server type at a site |
+| h | host groups: servers of one type and power cap in one fabric domain |
+| p | hostings: a pool on a host group |
+| j | candidates: servers that could be powered (existing, bought, rented) |
+| k, m | classes of identical racks, and the maximal mixes of servers one rack of a class can hold |
+| r | limits: power, grid, heat, budget, carbon, stock |
+| e | failures to survive |
+
+## Variables
+"""
+
+OBJECTIVE = """## Objective
+
+$$\\min \\sum_j c_j\\,\\mathrm{servers}_j + \\sum_m c_m\\,\\mathrm{mixes}_m + \\sum_a c_a\\,\\mathrm{assign}_a
++ \\sum_f c_f\\,\\mathrm{flow}_f + \\sum_i c_i\\,\\mathrm{unserved}_i + \\sum_s c_s\\,\\mathrm{open}_s$$
+
+A bought server costs its depreciation (price with network adder over its life), maintenance and the
+infrastructure behind its provisioned watts; a rented one its price; every powered one the electricity of
+its idle watts times the PUE of its cooling. A unit of traffic costs the electricity of its energy above
+idle and its egress; a rack turned to liquid the retrofit over the life of the building. Each coefficient
+is rounded to a whole micro-USD per hour.
+
+"""
+
+
+def formulation_markdown() -> str:
+    """Return the page: sets, variables, objective, and the rows of every family."""
+    parts = [INTRODUCTION]
+    table = [line for line in (variables.__doc__ or "").splitlines() if line.startswith("|")]
+    parts.append("\n".join(table) + "\n\n")
+    parts.append(OBJECTIVE)
+    for family in FAMILIES:
+        name = family.__name__.rsplit(".", 1)[-1]
+        parts.append(f"## {family.TITLE}\n\n`planner/optimize/constraints/{name}.py`. ")
+        parts.append(f"{(family.__doc__ or '').strip()}\n\n")
+        for row, equation, meaning in family.EQUATIONS:
+            parts.append(f"**`{row}`**\n\n$${equation}$$\n\n{meaning[0].upper()}{meaning[1:]}.\n\n")
+    return "".join(parts).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    print(formulation_markdown(), end="")
