@@ -87,14 +87,18 @@ class Setting:
         """Return the arrival rate of one unit of a workload, requests/s."""
         return workload.rate_rps / self.units_total
 
+    def llm_id(self, name: str) -> str:
+        """Return the catalog id of an LLM; a name in a table of measured rates is its own id."""
+        return name if self.scenario.performance.provider == "table" else self.catalog.llm(name).id
+
+    def llms_of(self, workload: Workload) -> set[str]:
+        """Return the ids of the LLMs that may answer a workload."""
+        return {self.llm_id(name) for name in workload.llms}
+
     @cached_property
     def llm_names(self) -> Mapping[str, str]:
-        """The name by which the scenario calls each LLM, by catalog id (a path, perhaps)."""
-        if self.scenario.performance.provider == "table":
-            return {name: name for workload in self.scenario.workloads for name in workload.llms}
-        return {
-            self.catalog.llm(name).id: name for workload in self.scenario.workloads for name in workload.llms
-        }
+        """The name by which the scenario calls each LLM, by id (a path, perhaps)."""
+        return {self.llm_id(name): name for workload in self.scenario.workloads for name in workload.llms}
 
 
 @dataclass(frozen=True)

@@ -133,22 +133,24 @@ def may_answer(workload: Workload, llm: str, weights: str, context: Context) -> 
     Where the workload states no precision: the one the LLM was published in, and fp8. Measured rates
     speak for themselves.
     """
-    name = context.setting.llm_names.get(llm)
-    if name is None or not any(context.setting.llm_names.get(llm) == allowed for allowed in workload.llms):
+    if llm not in context.setting.llms_of(workload):
         return False
     if context.table.measured:
         return True
     if workload.precision is not None:
         return weights in workload.precision
-    return weights in (context.setting.catalog.llm(name).native_weights, "fp8")
+    native = context.setting.catalog.llm(context.setting.llm_names[llm]).native_weights
+    return weights in (native, "fp8")
 
 
 def _demands(context: Context) -> Iterator[Violation]:
     """Yield demands of which more or less than everything is routed or left unserved."""
     total = context.setting.units_total
     units: Counter[tuple[str, str]] = Counter()
-    for part in (*context.plan.routes, *context.plan.unserved):
-        units[part.workload, part.origin] += part.units
+    for route in context.plan.routes:
+        units[route.workload, route.origin] += route.units
+    for missing in context.plan.unserved:
+        units[missing.workload, missing.origin] += missing.units
     for workload in context.setting.scenario.workloads:
         for origin in workload.origins:
             wanted = demand_units(workload, origin, total)
