@@ -169,9 +169,11 @@ class _Checker:
                     "a power node of the site",
                     advice or "the site has no power tree",
                 )
+            if not isinstance(feed, str):
+                continue  # its type is reported
             if feed in seen:
                 self.fault((*at, "feeds", index), f"'{feed}' twice", "each feed once")
-            seen.add(str(feed))
+            seen.add(feed)
         self.loop(group.get("air_loop"), (*at, "air_loop"), names, ("air", "rear_door"))
         self.loop(group.get("liquid_loop"), (*at, "liquid_loop"), names, ("liquid",))
         retrofit = group.get("retrofit")

@@ -27,6 +27,14 @@ Medium = Literal["air", "liquid", "rear_door"]
 Hourly = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=24, max_length=24)]
 Pue = Annotated[float, Field(ge=1)]
 
+Count = Annotated[int, Field(ge=1, le=100_000)]
+"""How many racks or copies; the limit keeps a slip of the finger from filling the memory."""
+
+MOST_RACKS_AND_SERVERS = 1_000_000
+"""Racks and servers of one site; a million accelerators in 8-GPU servers need a seventh of it."""
+
+FewServers = Annotated[int, Field(ge=1, le=1_000)]
+
 LEVELS: tuple[Level, ...] = ("utility", "ups", "feed", "pdu")
 """From the grid to the rack; a parent stands at a level before its children's."""
 
@@ -95,8 +103,8 @@ class FabricDomain(FileModel):
     """Servers that share full scale-out bandwidth: a scalable unit, a leaf pair, a row."""
 
     name: Name = Field(description="Name within the site, e.g. `su1`.")
-    leaves: int = Field(default=2, ge=1, description="Leaf switches (rails).")
-    spines: int = Field(default=0, ge=0, description="Spine switches above them.")
+    leaves: int = Field(default=2, ge=1, le=1_024, description="Leaf switches (rails).")
+    spines: int = Field(default=0, ge=0, le=1_024, description="Spine switches above them.")
     port_gb_s: float = Field(
         default=LEAF_PORT_GB_S, gt=0, description="Rate of one port, one direction, GB/s."
     )
@@ -143,7 +151,7 @@ class RackGroup(FileModel):
     """`count` racks that are alike."""
 
     name: Name = Field(description="Name within the site; racks are numbered `name-01`, `name-02`.")
-    count: PositiveInt = Field(default=1, description="How many such racks.")
+    count: Count = Field(default=1, description="How many such racks.")
     fabric_domain: str | None = Field(
         default=None, description="Its fabric domain. None: the only one of its block or site."
     )
@@ -183,7 +191,7 @@ class RackGroup(FileModel):
     retrofit: Retrofit | None = Field(
         default=None, description="Price of turning it into a liquid rack. None: impossible."
     )
-    servers: dict[str, PositiveInt] = Field(
+    servers: dict[str, FewServers] = Field(
         default_factory=dict, description="Servers that stand in EACH rack already, by id."
     )
 
@@ -216,7 +224,7 @@ class Block(Equipment):
     """
 
     name: Name = Field(description="Name within the site; copies are numbered `name01`, `name02`.")
-    count: PositiveInt = Field(default=1, description="How many copies.")
+    count: Count = Field(default=1, description="How many copies.")
 
 
 class Site(Equipment):
@@ -308,6 +316,24 @@ class Topology(FileModel):
                 problems += _repeated_equipment(block, (*here, "blocks", index))
         if problems:
             raise FieldProblems(problems)
+        return self
+
+    @model_validator(mode="after")
+    def _not_beyond_measure(self) -> Self:
+        for at, site in enumerate(self.sites):
+            parts: list[tuple[Equipment, int]] = [(site, 1), *((b, b.count) for b in site.blocks)]
+            size = sum(
+                copies * group.count * (1 + sum(group.servers.values()))
+                for part, copies in parts
+                for group in part.racks
+            )
+            if size > MOST_RACKS_AND_SERVERS:
+                raise FieldProblem(
+                    f"{size:,} racks and servers",
+                    f"at most {MOST_RACKS_AND_SERVERS:,} at a site",
+                    "check the counts",
+                    at=("sites", at),
+                )
         return self
 
     @property

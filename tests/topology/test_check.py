@@ -170,3 +170,12 @@ def test_changes_reach_the_topology(catalog: Catalog) -> None:
     assert topology.site("ams1").grid_kw == 450
     faults = topology_faults("two-site-h200", catalog, ["sites.ams1.racks.old.feeds=[A, X]"])
     assert "the feed 'X'" in str(faults[0])
+
+
+def test_counts_beyond_measure_are_refused(site: dict[str, Any], catalog: Catalog) -> None:
+    """A slip in a count is a fault, not a full memory; the product of counts is looked at too."""
+    site["racks"][0]["count"] = 10**9
+    assert only(site, catalog)[0] == "sites.a.racks.r.count"
+    site["racks"][0]["count"] = 50_000
+    site["blocks"] = [{"name": "b", "count": 50, "racks": [site.pop("racks")[0]]}]
+    assert "at most 1,000,000 at a site" in only(site, catalog)[1]

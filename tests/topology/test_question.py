@@ -1,5 +1,6 @@
 """A scenario and its topology are checked as one."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,38 @@ def test_the_examples_load(path: Path) -> None:
         question = load_question(path)
         assert question.scenario.name == path.stem
         assert question.topology.sites
+
+
+def _places(data: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the path of every value inside `data`."""
+    entries: Any = ()
+    if isinstance(data, dict):
+        entries = data.items()
+    elif isinstance(data, list):
+        entries = enumerate(data)
+    return [place for key, value in entries for place in [(*at, key), *_places(value, (*at, key))]]
+
+
+@pytest.mark.parametrize("junk", [None, -1, "x", [], {"a": 1}, [[]]], ids=repr)
+def test_no_input_makes_it_stumble(junk: Any, site: dict[str, Any]) -> None:
+    """Whatever stands in any one place of a scenario, the answer is a question or faults."""
+    good = {
+        "topology": {"sites": [{**site, "region": "eastus"}]},
+        "workloads": [WORKLOAD],
+        "fleet": {"buy": ["dgx-h100"], "rent": [{"instance": "p5.48xlarge", "region": "us-east-1"}]},
+        "objective": {"minimize": ["cost"]},
+    }
+    load_question(good)
+    answered = 0
+    for place in _places(good):
+        data = copy.deepcopy(good)
+        parent: Any = data
+        for key in place[:-1]:
+            parent = parent[key]
+        parent[place[-1]] = junk
+        try:
+            load_question(data)
+        except InputFaults as error:
+            answered += 1
+            assert all(str(fault) for fault in error.faults)
+    assert answered > len(_places(good)) / 3
