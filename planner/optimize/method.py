@@ -16,13 +16,23 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from planner.optimize.build import build_program
-from planner.optimize.problem import Problem
-from planner.optimize.program import Arrays, Floats
-from planner.optimize.solution import Listener, Progress, Settings, Solution, values_by_kind
+from planner.optimize.problem import Goal, Problem
+from planner.optimize.program import Arrays, Floats, RowInfo
+from planner.optimize.solution import (
+    Listener,
+    Progress,
+    Reached,
+    Settings,
+    Solution,
+    relative_gap,
+    values_by_kind,
+)
 from planner.optimize.solvers import cp_sat, highs
 from planner.optimize.solvers.outcome import Outcome
 
@@ -38,14 +48,76 @@ _TRAFFIC = ("flow", "assign", "unserved")
 def solve_problem(
     problem: Problem, settings: Settings | None = None, listener: Listener | None = None
 ) -> Solution:
-    """Solve `problem` and return the plan in numbers with its proven bound."""
-    return _Search(build_program(problem), settings or Settings(), listener).run()
+    """Solve `problem` and return the plan in numbers with its proven bound.
+
+    Several goals are reached one after the other: each keeps what those before it reached.
+    """
+    settings = settings or Settings()
+    arrays = build_program(problem)
+    goals = problem.goals or (COST,)
+    deadline = time.perf_counter() + settings.time_limit_s
+    solution: Solution | None = None
+    first: Solution | None = None
+    reached: list[Reached] = []
+    start: Floats | None = None
+    for number, goal in enumerate(goals):
+        aimed = _aim(arrays, goal)
+        left = max(deadline - time.perf_counter(), 0.0) / (len(goals) - number)
+        search = _Search(aimed, replace(settings, time_limit_s=max(left, LEAST_SECONDS)), listener, start)
+        found = search.run()
+        if found.status in ("infeasible", "unknown"):
+            break
+        solution, start = found, search.best
+        first = first or found
+        reached.append(Reached(goal.name, goal.unit, found.objective, found.bound))
+        arrays = _keep(arrays, aimed.cost, found.objective, goal.name)
+    if solution is None or first is None:
+        return found
+    return replace(
+        solution,
+        status=first.status,
+        objective=first.objective,
+        bound=first.bound,
+        goals=tuple(reached),
+        stages=(*(first.stages if first is not solution else ()), *solution.stages),
+    )
+
+
+COST = Goal("cost", "micro-USD/h", {})
+"""The goal of a problem that states none."""
+
+LEAST_SECONDS = 1.0
+"""Time that each goal gets at least."""
+
+
+def _aim(arrays: Arrays, goal: Goal) -> Arrays:
+    """Return the program with the goal's amounts for costs."""
+    if goal.name == COST.name:
+        return arrays
+    cost = np.zeros_like(arrays.cost)
+    for kind, amounts in goal.amounts.items():
+        cost[arrays.block(kind)] = amounts
+    return replace(arrays, cost=cost)
+
+
+def _keep(arrays: Arrays, cost: Floats, value: int, name: str) -> Arrays:
+    """Return the program with a row that keeps a goal at the value it reached."""
+    row: Any = scipy.sparse.csr_matrix(cost.reshape(1, -1))
+    return replace(
+        arrays,
+        matrix=scipy.sparse.vstack([arrays.matrix, row], format="csr"),
+        row_lower=np.append(arrays.row_lower, -np.inf),
+        row_upper=np.append(arrays.row_upper, float(value)),
+        rows=(*arrays.rows, RowInfo(f"goal/{name}", "goal")),
+    )
 
 
 class _Search:
     """One solve: keeps the best plan, the best bound and the clock."""
 
-    def __init__(self, arrays: Arrays, settings: Settings, listener: Listener | None) -> None:
+    def __init__(
+        self, arrays: Arrays, settings: Settings, listener: Listener | None, start: Floats | None = None
+    ) -> None:
         self.arrays = arrays
         self.settings = settings
         self.listener = listener
@@ -54,6 +126,8 @@ class _Search:
         self.objective = math.inf
         self.bound = -math.inf
         self.stages: list[Mapping[str, object]] = []
+        if start is not None:
+            self._offer(start, "start")
 
     def run(self) -> Solution:
         arrays = self.arrays
@@ -63,7 +137,7 @@ class _Search:
         if relaxation.status == "optimal":
             self._raise_bound(relaxation.objective)
         self._record("linear relaxation", self._elapsed(), relaxation.status)
-        if len(arrays.cost) > SMALL_COLUMNS:
+        if len(arrays.cost) > SMALL_COLUMNS and not self._done():
             outcome = self._relaxed_traffic()
             if outcome.status == "infeasible":
                 return self._infeasible()
@@ -172,8 +246,7 @@ class _Search:
     def _done(self) -> bool:
         if not math.isfinite(self.objective):
             return self._remaining() <= 0 and not self.settings.reproducible
-        gap = (self.objective - self.bound) / max(abs(self.objective), 1.0)
-        small_enough = gap <= self.settings.relative_gap
+        small_enough = relative_gap(self.objective, self.bound) <= self.settings.relative_gap
         return small_enough or (self._remaining() <= 0 and not self.settings.reproducible)
 
     def _elapsed(self) -> float:
@@ -193,7 +266,7 @@ class _Search:
             return Solution("unknown", 0, bound, {}, tuple(self.stages))
         objective = round(self.objective)
         bound = min(bound, objective)
-        gap = (objective - bound) / max(abs(objective), 1)
-        status = "optimal" if gap <= self.settings.relative_gap else "feasible"
+        proven = relative_gap(objective, bound) <= self.settings.relative_gap
+        status = "optimal" if proven else "feasible"
         values = values_by_kind(self.arrays, self.best)
         return Solution(status, objective, bound, values, tuple(self.stages))

@@ -216,6 +216,18 @@ class Failures:
 
 
 @dataclass(frozen=True)
+class Goal:
+    """Something to minimize: the sum of `amounts` times the variables of each kind.
+
+    name: `cost`, `power`, `served/1` ... unit: of the value. Kinds that are absent count nothing.
+    """
+
+    name: str
+    unit: str
+    amounts: Mapping[str, Integers]
+
+
+@dataclass(frozen=True)
 class Problem:
     """The whole question as tables. See the module's docstring for units."""
 
@@ -234,6 +246,9 @@ class Problem:
     assignments: Assignments
     ledgers: tuple[Ledger, ...] = ()
     failures: Failures | None = None
+    goals: tuple[Goal, ...] = ()
+    """What to minimize, in order; each keeps the values reached before. Empty: cost alone. A goal named
+    `cost` has no amounts of its own: the costs of the tables count."""
     usable_load: int = LOAD_SCALE
     """Load that one replica may carry in normal times, in `LOAD_SCALE`ths: 1 less the headroom. After a
     failure the headroom may be used."""

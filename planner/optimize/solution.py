@@ -38,13 +38,23 @@ Listener = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
+class Reached:
+    """What a goal of the list reached, in its unit, with a bound that is valid given the goals before."""
+
+    name: str
+    unit: str
+    value: int
+    bound: int
+
+
+@dataclass(frozen=True)
 class Solution:
     """A plan in numbers, or the finding that there is none.
 
     status: `optimal` (proven within the gap asked for), `feasible` (stopped before), `infeasible`,
-    `unknown` (stopped without a plan). objective, bound: integer micro-USD/h; bound is a proven lower
-    bound of the whole program. values: kind of variable -> (variables of the kind,) integers.
-    stages: seconds and result of each stage, for the log.
+    `unknown` (stopped without a plan). objective, bound: of the first goal, integer micro-USD/h for cost;
+    bound is a proven lower bound of the whole program. values: kind of variable -> (variables of the
+    kind,) integers. goals: what each goal reached, in order. stages: seconds and result of each stage.
     """
 
     status: str
@@ -52,11 +62,17 @@ class Solution:
     bound: int
     values: Mapping[str, Integers]
     stages: tuple[Mapping[str, object], ...] = field(default=())
+    goals: tuple[Reached, ...] = ()
 
     @property
     def gap(self) -> float:
         """(objective - bound) / objective, 0 for a free plan."""
-        return 0.0 if self.objective == 0 else max(0.0, (self.objective - self.bound) / abs(self.objective))
+        return relative_gap(self.objective, self.bound)
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """Return (objective - bound) / objective, never below 0."""
+    return max(0.0, (objective - bound) / max(abs(objective), 1.0))
 
 
 def values_by_kind(arrays: Arrays, values: Floats) -> dict[str, Integers]:

@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -159,6 +159,7 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
             "seconds": round(seconds, 3),
             "seed": question.scenario.solver.seed,
             "relative_gap": question.scenario.solver.relative_gap,
+            "goals": [asdict(goal) for goal in solution.goals],
             "stages": [dict(stage) for stage in solution.stages],
         },
         provenance={

@@ -15,6 +15,7 @@ from planner.optimize.problem import (
     Demands,
     Failures,
     Flows,
+    Goal,
     Hostings,
     RackMixes,
     integers,
@@ -245,3 +246,37 @@ def test_a_reproducible_run_repeats_itself():
     first, second = solve_problem(problem, settings), solve_problem(problem, settings)
     assert first.objective == second.objective
     assert all(np.array_equal(first.values[kind], second.values[kind]) for kind in first.values)
+
+
+def test_goals_are_reached_in_order():
+    """Fewest unserved units first, then cost: 1500 W feed one server, so 10 of 15 units are served."""
+    problem = with_limit(one_site(units=15), "power/feed/A", 1500, 1000)
+    allowed = replace(problem.demands, unserved_cost=integers([0]))
+    goals = (Goal("served/1", "units", {"unserved": integers([1])}), Goal("cost", "micro-USD/h", {}))
+    solution = solve_problem(replace(problem, demands=allowed, goals=goals), EXACT)
+    assert [(goal.name, goal.value, goal.bound) for goal in solution.goals] == [
+        ("served/1", 5, 5),
+        ("cost", 1010, 1010),
+    ]
+    assert solution.objective == 5
+
+
+def test_a_goal_other_than_cost_decides():
+    """The dearer server draws less: minimizing power takes it, minimizing cost does not."""
+    problem = one_site(units=5)
+    candidates = Candidates(
+        ("buy/hungry", "buy/frugal"),
+        integers([0, 0]),
+        integers([0, 0]),
+        integers([10, 10]),
+        integers([900, 1000]),
+    )
+    mixes = RackMixes(
+        integers([0, 0]), integers([0, 0]), integers([0, 1]), integers([0, 1]), integers([2, 2])
+    )
+    problem = replace(problem, candidates=candidates, mixes=mixes)
+    assert solve_problem(problem, EXACT).values["servers"].tolist() == [1, 0]
+    power = Goal("power", "W", {"servers": integers([700, 500])})
+    solution = solve_problem(replace(problem, goals=(power, Goal("cost", "micro-USD/h", {}))), EXACT)
+    assert solution.values["servers"].tolist() == [0, 1]
+    assert solution.objective == 500

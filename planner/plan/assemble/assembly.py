@@ -27,6 +27,7 @@ from planner.optimize.problem import (
 )
 from planner.performance.providers.table import RateTable
 from planner.plan.assemble.failures import failure_table
+from planner.plan.assemble.goals import goals_of
 from planner.plan.assemble.limits import (
     UnitUse,
     budget_rows,
@@ -141,7 +142,7 @@ def assemble(question: Question, counted: Mapping[str, int] | None = None) -> As
     pools, hostings = _pool_tables(offering, offers, groups, graph)
     demands = demand_list(question)
     lanes, flow_routes, flows = _flow_tables(question, graph, demands, routes)
-    assignment_pools, assignments, carbon = _assignment_tables(question, graph, lanes, pools, offers)
+    assignment_pools, assignments, carbon, watts = _assignment_tables(question, graph, lanes, pools, offers)
     total_units = scenario.solver.demand_units
     use = UnitUse(
         assign_cost=assignments.cost.tolist(),
@@ -188,6 +189,7 @@ def assemble(question: Question, counted: Mapping[str, int] | None = None) -> As
         failures=failure_table(
             graph, scenario, classes, offers, groups, [demand.units for demand in demands], counted or {}
         ),
+        goals=goals_of(scenario, graph, offers, watts, carbon, [demand.workload for demand in demands]),
         usable_load=math.floor(LOAD_SCALE * (1 - scenario.reliability.headroom) + 1e-6),
     )
     return Assembly(
@@ -231,6 +233,8 @@ def _demand_table(question: Question, demands: Sequence[DemandOf]) -> Demands:
     costs = []
     for demand in demands:
         price = scenario.workload(demand.workload).unserved_usd_per_request
+        if price is None and ("maximize", "served") in scenario.objective.goals:
+            price = 0.0  # what cannot be served may stay unserved; the goal keeps it as little as possible
         rate = unit_rps(scenario.workload(demand.workload), total)
         costs.append(-1 if price is None else round(price * rate * SECONDS_PER_HOUR * MICRO))
     return Demands(
@@ -359,8 +363,8 @@ def _assignment_tables(
     lanes: Sequence[tuple[Promise, str]],
     pools: Sequence[Pool],
     offers: Sequence[Offer],
-) -> tuple[list[tuple[int, ...]], Assignments, list[int]]:
-    """Return the paths each lane may take, with load, energy cost and carbon of a unit."""
+) -> tuple[list[tuple[int, ...]], Assignments, list[int], list[float]]:
+    """Return the paths each lane may take, with load, energy cost, carbon and watts of a unit."""
     scenario = question.scenario
     pue_of = {(offer.site, offer.host.label): offer.pue for offer in offers}
     rented = {(offer.site, offer.host.label) for offer in offers if offer.origin == "rent"}
@@ -370,6 +374,7 @@ def _assignment_tables(
     paths: list[tuple[int, ...]] = []
     rows: list[tuple[int, int, int, int]] = []
     carbon: list[int] = []
+    dynamic_watts: list[float] = []
     for lane, (promise, site) in enumerate(lanes):
         rate = unit_rps(scenario.workload(promise.workload), scenario.solver.demand_units)
         about = graph.nodes[site]
@@ -384,6 +389,7 @@ def _assignment_tables(
             load = math.ceil(LOAD_SCALE * rate / column.rate_rps - 1e-9)
             rows.append((lane, q, load, cost))
             carbon.append(carbon_mg_per_h(watts, pue_of[host], float(about["carbon_g_per_kwh"])))
+            dynamic_watts.append(watts)
             paths.append((q,))
     array = np.array(rows, dtype=np.int64).reshape(-1, 4)
     assignments = Assignments(
@@ -393,4 +399,4 @@ def _assignment_tables(
         load_pool=array[:, 1],
         load=array[:, 2],
     )
-    return paths, assignments, carbon
+    return paths, assignments, carbon, dynamic_watts
