@@ -1,0 +1,1 @@
+"""One command each: accuracy, calibration, speed, scale."""

@@ -23,19 +23,22 @@ from planner.performance.memory import EngineLimits
 from planner.performance.replica import engine_limits
 from planner.performance.shape import Shape
 
-# A published result comes with its own software age and harness: the same engine years apart is a
-# variant with its own offsets, which are not shipped.
+# A published result comes with its own software age and harness. Rows of the two current
+# collections and of TensorRT-LLM's own tables are the engine as shipped; each other source is a
+# variant with offsets of its own, which are fitted and not shipped.
 VARIANTS = {
-    "splitwise": "vllm@splitwise-2023",
+    "aic_silicon_sample": "",
+    "inferencex_fixture": "",
+    "trtllm_docs_ifb": "",
+    "inferencex_git": "slurm-sweep",
+    "splitwise": "splitwise-2023",
     "argonne_llm_inference_bench": "argonne-2024",
-    "trtllm_docs_static": "trtllm@docs-static",
-    "trtllm_docs_ifb": "trtllm@docs-offline",
-    "mlenergy_v3": "vllm@mlenergy",
-    "lmdeploy_docs": "lmdeploy@docs",
-    "inferencex_fixture": "inferencex",
-    "inferencex_git": "inferencex",
-    "aic_silicon_sample": "silicon-sample",
+    "trtllm_docs_static": "docs-static-2023",
+    "mlenergy_v3": "mlenergy-v3",
+    "lmdeploy_docs": "docs-2023",
 }
+# Argonne ran a different software stack on each machine: its offsets are per accelerator.
+UNEVEN_SOURCES = ("argonne_llm_inference_bench",)
 KEY = [
     "source",
     "llm",
@@ -170,7 +173,8 @@ def prepare(merged: pd.DataFrame, catalog: Any) -> tuple[Rows, pd.Series]:
     stacked = stack_configurations(configurations)
     work, chip, _ = stacked.rows(index_array)
     table["variant"] = [
-        VARIANTS.get(source, source) if source in VARIANTS else source for source in table["source"]
+        f"{VARIANTS[source]}/{accelerator}" if source in UNEVEN_SOURCES else VARIANTS.get(source, source)
+        for source, accelerator in zip(table["source"], table["accelerator"], strict=True)
     ]
     table["pair"] = table["llm"] + " @ " + table["accelerator"]
     table["weights"] = [configurations[i].shape.weights for i in index]
