@@ -16,6 +16,9 @@ from planner.scenario import Workload
 MS_DECIMALS = 3
 BAND_DECIMALS = 4
 
+SMALLEST_MS = 1e-9
+"""Stands for no time at all where logarithms are taken."""
+
 
 def slo_rows(content: Content, setting: Setting, columns: Columns) -> list[SloRow]:
     """Return one row for each workload, origin, site and path of pools that carries traffic.
@@ -93,8 +96,13 @@ class _Rows:
 def _at(
     curves: LatencyCurves, name: Literal["ttft", "tpot"], percentile: float | None, rate_rps: float
 ) -> float:
-    """Return the latency at an arrival rate, never below what a lower rate gives."""
+    """Return the latency at an arrival rate, never below what a lower rate gives.
+
+    Between the rates that were computed it grows exponentially, as the service columns take it: what a
+    column allows is predicted to keep the promise.
+    """
     if not len(curves.rates_rps):
         return float("inf")
     values = np.maximum.accumulate(curves.at_percentile(name, percentile))
-    return float(np.interp(rate_rps, curves.rates_rps, values))
+    logarithms = np.log(np.maximum(values, SMALLEST_MS))
+    return float(np.exp(np.interp(rate_rps, curves.rates_rps, logarithms)))

@@ -55,14 +55,20 @@ def rack_loads(graph: Graph, of_rack: Mapping[str, int]) -> Iterator[Load]:
     for rack, watts in of_rack.items():
         feeds = sorted(above for above, _, kind in graph.in_edges(rack, keys=True) if kind == "power")
         together[tuple(feeds), graph.nodes[rack]["redundancy"] != "none"] += watts
-    for (feeds, redundant), watts in together.items():
-        yield Load(tuple(path_to_grid(graph, feed) for feed in feeds), redundant, watts)
+    for (names, redundant), watts in together.items():
+        yield Load(tuple(path_to_grid(graph, name) for name in names), redundant, watts)
 
 
 def path_to_grid(graph: Graph, node: str) -> frozenset[str]:
     """Return a power node and everything above it."""
-    above = [a for a, _, kind in graph.in_edges(node, keys=True) if kind == "power"]
-    return frozenset({node}).union(*(path_to_grid(graph, parent) for parent in above))
+    found: set[str] = set()
+    waiting = [node]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [above for above, _, kind in graph.in_edges(name, keys=True) if kind == "power"]
+    return frozenset(found)
 
 
 def carried(loads: list[Load], lost: str | None) -> dict[str, float]:

@@ -1,0 +1,238 @@
+"""Reliability: after every single failure asked for, the promised share of demand is still served.
+
+Each failure is tried on the servers as they stand and the replicas as they are placed. What survives
+gets the demand routed again, anywhere it may go within its SLO (a small linear program; traffic may be
+split freely). Headroom may be used. Failures that leave the same replicas are tried once, and so are
+those that leave more than one that was survived.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import coo_array
+
+from planner.performance.service import ServiceColumn
+from planner.plan.content import slices_of
+from planner.plan.ledgers import rack_loops
+from planner.plan.types import ServerPlan
+from planner.plan.verify.context import Context
+from planner.plan.verify.power import path_to_grid
+from planner.plan.verify.traffic import demand_units, may_answer, may_serve_at
+from planner.plan.verify.violation import Violation
+from planner.topology import rack_classes, rtt_ms
+
+FAMILY = "reliability"
+
+UNIT_TOLERANCE = 1e-4
+"""Part of a unit of traffic that may stay unserved: what a solver of linear programs leaves."""
+
+Survivors = tuple[int, ...]
+"""Replicas left of each pool, in the order of the plan's pools."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing that may be lost, and the servers that stop with it."""
+
+    row: str
+    what: str
+    servers: frozenset[str]
+
+
+def check(context: Context) -> Iterator[Violation]:
+    """Yield failures after which less than the promised demand can be served."""
+    if not context.setting.scenario.reliability.survive:
+        return
+    routing = _Routing(context)
+    stands_on = list(_replicas(context))
+    survived: list[Survivors] = []
+    for failure in failures(context):
+        left = dict.fromkeys(routing.pools, 0)
+        for pool, servers in stands_on:
+            if pool in left and not servers & failure.servers:
+                left[pool] += 1
+        replicas = tuple(left[pool] for pool in routing.pools)
+        if any(all(a >= b for a, b in zip(replicas, known, strict=True)) for known in survived):
+            continue
+        kept, promised = routing.serve(replicas)
+        if kept < promised - UNIT_TOLERANCE * max(1, len(routing.demands)):
+            text = (
+                f"after the loss of {failure.what} ({len(failure.servers)} servers) {kept:.6g} of the"
+                f" {promised:.6g} promised units can be served"
+            )
+            yield Violation(failure.row, FAMILY, text, kept, promised, "units")
+        else:
+            survived.append(replicas)
+
+
+def _replicas(context: Context) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield (pool, servers it stands on) of every replica."""
+    for group in context.plan.replicas:
+        for placement in group.placements:
+            alone = group.model_copy(update={"placements": [placement]})
+            yield group.pool, frozenset(part.server for part in slices_of(alone))
+
+
+def failures(context: Context) -> Iterator[Failure]:
+    """Yield every single loss that the scenario wants survived and that stops a server."""
+    wanted = set(context.setting.scenario.reliability.survive)
+    servers = [server for server in context.plan.servers if context.known(server)]
+    if wanted & {"server", "scale_up_domain"}:
+        for server in servers:
+            yield Failure(_server_row(server), f"server {server.name}", frozenset({server.name}))
+    if "rack" in wanted:
+        class_of = {rack: c.name for c in rack_classes(context.setting.graph) for rack in c.members}
+        for rack, members in _grouped(servers, lambda server: server.rack):
+            yield Failure(f"survive/rack/{class_of[rack]}/{rack}", f"rack {rack}", members)
+    if "feed" in wanted:
+        yield from _feed_failures(servers, context)
+    if "cooling_loop" in wanted:
+        yield from _loop_failures(servers, context)
+    if "site" in wanted:
+        for site, members in _grouped(servers, lambda server: server.site):
+            yield Failure(f"survive/site/{site}", f"site {site}", members)
+
+
+def _server_row(server: ServerPlan) -> str:
+    label = server.server if server.power_cap_w is None else f"{server.server}@{server.power_cap_w:g}w"
+    return f"survive/server/{server.fabric_domain or server.site}/{label}/{server.name}"
+
+
+def _grouped(servers: Sequence[ServerPlan], place: object) -> Iterator[tuple[str, frozenset[str]]]:
+    members: dict[str, set[str]] = {}
+    for server in servers:
+        name = place(server)  # type: ignore[operator]
+        if name is not None:
+            members.setdefault(name, set()).add(server.name)
+    for name, names in members.items():
+        yield name, frozenset(names)
+
+
+def _feed_failures(servers: Sequence[ServerPlan], context: Context) -> Iterator[Failure]:
+    """Yield feeds whose loss leaves a rack without power.
+
+    A rack without redundancy stops when any of its feeds does; another one when none is left.
+    """
+    graph = context.setting.graph
+    lost: dict[str, set[str]] = {}
+    for server in servers:
+        if server.rack is None:
+            continue
+        feeds = [above for above, _, kind in graph.in_edges(server.rack, keys=True) if kind == "power"]
+        paths = [path_to_grid(graph, feed) for feed in feeds]
+        if not paths:
+            continue
+        redundant = graph.nodes[server.rack]["redundancy"] != "none"
+        deadly = frozenset.intersection(*paths) if redundant else frozenset().union(*paths)
+        for node in deadly:
+            if graph.nodes[node]["level"] == "feed":
+                lost.setdefault(node, set()).add(server.name)
+    for node, names in lost.items():
+        yield Failure(f"survive/feed/{node}", f"feed {node}", frozenset(names))
+
+
+def _loop_failures(servers: Sequence[ServerPlan], context: Context) -> Iterator[Failure]:
+    """Yield cooling loops, with the servers that give heat to them."""
+    turned = set(context.plan.retrofitted_racks)
+    lost: dict[str, set[str]] = {}
+    for server in servers:
+        if server.rack is None:
+            continue
+        loops = rack_loops(server.rack, server.rack in turned, context.setting)
+        for loop, watts in zip(loops, (server.air_w, server.liquid_w), strict=True):
+            if loop is not None and watts:
+                lost.setdefault(loop, set()).add(server.name)
+    for loop, names in lost.items():
+        yield Failure(f"survive/cooling_loop/{loop}", f"cooling loop {loop}", frozenset(names))
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Units of a workload from an origin that must be served after a failure."""
+
+    workload: str
+    origin: str
+    units: int
+
+
+class _Routing:
+    """The linear program of routing: units of every demand to every path of pools that may serve it."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.pools = list(context.pools)
+        self.demands = list(self._demands())
+        self._number = {pool: number for number, pool in enumerate(self.pools)}
+        self.paths = list(self._paths())
+
+    def _demands(self) -> Iterator[Demand]:
+        """Yield what must be served: the promised share of what is not left unserved anyway."""
+        setting = self.context.setting
+        unserved: Counter[tuple[str, str]] = Counter()
+        for missing in self.context.plan.unserved:
+            unserved[missing.workload, missing.origin] += missing.units
+        for workload in setting.scenario.workloads:
+            for origin in workload.origins:
+                units = demand_units(workload, origin, setting.units_total)
+                units -= max(unserved[workload.name, origin], 0)
+                kept = math.ceil(units * setting.scenario.reliability.level - 1e-9)
+                if kept > 0:
+                    yield Demand(workload.name, origin, kept)
+
+    def _paths(self) -> Iterator[tuple[int, dict[int, float]]]:
+        """Yield (demand, {pool: replicas that a unit keeps busy}) for every way to serve a demand."""
+        context, setting = self.context, self.context.setting
+        ways: list[tuple[str, ...]] = [
+            (pool,) for pool, facts in context.pools.items() if facts.shape.role == "aggregated"
+        ]
+        ways += sorted({tuple(route.pools) for route in context.plan.routes if len(route.pools) > 1})
+        candidates: list[tuple[int, tuple[str, ...], float]] = []
+        for number, demand in enumerate(self.demands):
+            workload = setting.scenario.workload(demand.workload)
+            for way in ways:
+                facts = [context.pools[pool] for pool in way if pool in context.pools]
+                if len(facts) < len(way) or len({fact.site for fact in facts}) > 1:
+                    continue
+                site = facts[0].site
+                if not may_serve_at(workload, site, context) or not all(
+                    may_answer(workload, fact.shape.llm, fact.shape.weights, context) for fact in facts
+                ):
+                    continue
+                trip = rtt_ms(setting.graph, demand.origin, site, setting.catalog)
+                candidates.append((number, way, trip))
+        columns: Mapping[tuple[str, str, float], ServiceColumn] = context.table.fill(
+            (pool, self.demands[number].workload, trip) for number, way, trip in candidates for pool in way
+        )
+        for number, way, trip in candidates:
+            workload = setting.scenario.workload(self.demands[number].workload)
+            found = [columns.get((pool, workload.name, trip)) for pool in way]
+            rates = [0.0 if column is None else column.rate_rps for column in found]
+            if all(rate > 0 for rate in rates):
+                unit = setting.unit_rps(workload)
+                yield number, {self._number[pool]: unit / r for pool, r in zip(way, rates, strict=True)}
+
+    def serve(self, replicas: Survivors) -> tuple[float, float]:
+        """Return (units that can be served, units promised) with so many replicas of each pool."""
+        promised = float(sum(demand.units for demand in self.demands))
+        if not self.paths or not self.demands:
+            return (0.0, promised)
+        rows: list[int] = []
+        columns: list[int] = []
+        values: list[float] = []
+        for path, (number, loads) in enumerate(self.paths):
+            rows += [number, *(len(self.demands) + pool for pool in loads)]
+            columns += [path] * (1 + len(loads))
+            values += [1.0, *loads.values()]
+        size = (len(self.demands) + len(self.pools), len(self.paths))
+        matrix = coo_array((values, (rows, columns)), shape=size).tocsr()
+        limits = np.array([float(demand.units) for demand in self.demands] + [float(n) for n in replicas])
+        outcome = linprog(-np.ones(len(self.paths)), A_ub=matrix, b_ub=limits, method="highs")
+        if outcome.status != 0:
+            raise ArithmeticError(f"routing after a failure was not solved: {outcome.message}")
+        return (-float(outcome.fun or 0.0), promised)

@@ -1,0 +1,90 @@
+"""All checks in order: first that things exist, then what they use, then what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from planner.catalog import Catalog
+from planner.files import content_hash
+from planner.plan.costs import plan_micro_cost
+from planner.plan.ledgers import plan_ledgers
+from planner.plan.metrics import plan_metrics
+from planner.plan.slo import slo_rows
+from planner.plan.types import Plan
+from planner.plan.verify import capacity, inventory, limits, placement, power, reliability, sums, traffic
+from planner.plan.verify.context import Context, read_context
+from planner.plan.verify.violation import Violation
+from planner.plan.watts import server_expectations
+
+STRUCTURE: tuple[tuple[str, Callable[[Context], Iterator[Violation]]], ...] = (
+    ("servers", inventory.check),
+    ("placement", placement.check),
+    ("demand", traffic.check),
+    ("capacity", capacity.check),
+    ("power", power.check),
+    ("reliability", reliability.check),
+)
+"""Checks that read the content of a plan."""
+
+
+def verify(plan: Plan, catalog: Catalog | None = None) -> list[Violation]:
+    """Return everything in a plan that does not hold; empty when all of it does.
+
+    Args:
+        plan: the plan, as read from plan.json.
+        catalog: facts to check against; None: the shipped catalog with the scenario's own entries.
+    """
+    try:
+        context = read_context(plan, catalog)
+    except (ValueError, LookupError, OSError) as error:
+        return [Violation("scenario", "scenario", f"the question in the plan cannot be read: {error}")]
+    found = list(_provenance(plan))
+    for family, check in STRUCTURE:
+        found += _guarded(family, lambda check=check: check(context))  # type: ignore[misc]
+    found += _guarded("sums", lambda: _figures(context))
+    return _once(found)
+
+
+def _figures(context: Context) -> Iterator[Violation]:
+    """Yield limits that are exceeded and figures that differ from what the content makes."""
+    lost = [server.name for server in context.plan.servers if not context.known(server)]
+    if lost:
+        names = ", ".join(lost[:5])
+        yield Violation("sums", "sums", f"cannot be made: {names} cannot be counted (see above)")
+        return
+    plan, setting, columns = context.plan, context.setting, context.columns
+    ledgers = plan_ledgers(plan, setting, columns)
+    yield from limits.check(ledgers)
+    yield from sums.check_watts(context, server_expectations(plan, setting, columns))
+    yield from sums.check_ledgers(context, ledgers)
+    yield from sums.check_cost(context, plan_micro_cost(plan, setting, columns))
+    yield from sums.check_slo(context, slo_rows(plan, setting, columns))
+    yield from sums.check_metrics(context, plan_metrics(plan, setting, columns))
+
+
+def _provenance(plan: Plan) -> Iterator[Violation]:
+    """Yield an embedded scenario or topology that is not the one that was planned for."""
+    for name, data, stated in (
+        ("scenario", plan.scenario, plan.scenario_file.sha256),
+        ("topology", plan.topology, plan.provenance.get("topology_sha256")),
+    ):
+        if stated is not None and content_hash(data) != stated:
+            text = "was changed after the plan was made (its hash differs)"
+            yield Violation(f"provenance/{name}", "provenance", text)
+
+
+def _guarded(family: str, check: Callable[[], Iterator[Violation]]) -> list[Violation]:
+    """Run a check; what it cannot look up or compute in a corrupted plan is a violation, no crash."""
+    found: list[Violation] = []
+    try:
+        for violation in check():
+            found.append(violation)
+    except (LookupError, ValueError, ArithmeticError, TypeError) as error:
+        reason = f"cannot be checked: {type(error).__name__}: {error}"
+        found.append(Violation(family, family, reason))
+    return found
+
+
+def _once(found: list[Violation]) -> list[Violation]:
+    """Drop the second of two violations that say the same."""
+    return list(dict.fromkeys(found))
