@@ -9,7 +9,8 @@ from planner.catalog.prices import PriceRange
 from planner.catalog.provenance import CatalogEntry
 from planner.files import FieldProblem
 
-BYTES_PER_GIB = 2**30
+BYTES_PER_MIB = 2**20
+MIB_PER_GIB = 2**10
 BYTES_PER_GB = 10**9
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4"]
@@ -69,7 +70,8 @@ class Accelerator(CatalogEntry):
     def memory_bytes(self) -> int:
         """Usable memory in bytes."""
         if self.memory_gib is not None:
-            return round(self.memory_gib * BYTES_PER_GIB)
+            # Drivers report whole MiB.
+            return round(self.memory_gib * MIB_PER_GIB) * BYTES_PER_MIB
         return round((self.memory_gb or 0.0) * BYTES_PER_GB)
 
     @property
