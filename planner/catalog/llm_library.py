@@ -168,7 +168,7 @@ class Library:
                 return self.llm(self._names[text.lower()])
         path = Path(text)
         if isinstance(name, Path) or path.exists() or text.endswith(".json"):
-            return _from_folder(_config_file(path), _name_of(path), "", str(path))
+            return _from_folder(_config_file(path), _name_of(path), "", str(_config_file(path)))
         return self.llm(self._resolve(text))
 
     def _read_shipped(self, name: str) -> LLM:

@@ -71,9 +71,7 @@ def test_liquid_servers_say_how_much_goes_to_liquid(catalog):
     assert catalog.servers["hgx-h100-8-dlc"].liquid_fraction == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize(
-    ("name", "gigabits"), [("dgx-a100", 200), ("dgx-h100", 400), ("dgx-b300", 800)]
-)
+@pytest.mark.parametrize(("name", "gigabits"), [("dgx-a100", 200), ("dgx-h100", 400), ("dgx-b300", 800)])
 def test_network_is_bytes_per_accelerator(catalog, name, gigabits):
     """One 400 Gb/s port per GPU carries 50 GB/s in each direction."""
     assert catalog.servers[name].nic_gb_s == gigabits / 8

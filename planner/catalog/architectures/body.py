@@ -97,8 +97,8 @@ def moe_layers(config: ConfigReader, count: int, first_dense: int) -> list[bool]
 
 def window_of(config: ConfigReader, kind: object, window_field: str = "sliding_window") -> int | None:
     """Return the window of a layer type of `layer_types` (None: full attention)."""
-    if kind in ("full_attention", "global", "global_attention"):
-        return None
+    if kind is None or kind in ("full_attention", "global", "global_attention"):
+        return None  # None stands for a list that was refused
     if kind in ("sliding_attention", "local", "local_attention"):
         return config.integer(window_field)
     if kind == "chunked_attention":

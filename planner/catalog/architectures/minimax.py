@@ -21,7 +21,7 @@ def read_minimax_text(config: ConfigReader) -> Body:
     linear = Layer(lightning_attention(hidden, query, head_dim), mixture, 2 * hidden)
     layers = []
     for kind in _kinds(config, count):
-        if kind not in (0, 1):
+        if kind not in (None, 0, 1):
             config.refuse("attn_type_list", repr(kind), "0 (lightning) or 1 (softmax)")
         layers.append(full if kind == 1 else linear)
     return body(config, layers)

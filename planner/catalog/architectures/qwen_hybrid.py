@@ -36,7 +36,7 @@ def read_qwen_hybrid(config: ConfigReader) -> Body:
             layers.append(Layer(full, feed, 2 * hidden + 2 * head_dim))
         elif kind == "linear_attention":
             layers.append(Layer(linear, feed, 2 * hidden))
-        else:
+        elif kind is not None:
             config.refuse("layer_types", repr(kind), "linear_attention or full_attention")
     mtp = config.integer("mtp_num_hidden_layers", default=0, at_least=0)
     remarks = (f"{mtp} multi-token-prediction layer(s) not counted",) if mtp else ()
