@@ -1,0 +1,129 @@
+"""The catalog and the shipped topologies as tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from planner.catalog import KINDS, UnknownEntry, catalog_entry, catalog_rows, load_catalog
+from planner.files import close_matches
+from planner.report.topology import topology_record
+from planner.topology import build_graph, load_topology, topology_names
+
+TOPOLOGIES = "topologies"
+
+
+def catalog_table(kind: str, extra: Path | None = None) -> list[dict[str, Any]]:
+    """Return one row per entry of a kind (`accelerators`, `llms`, `topologies` ...).
+
+    Raises:
+        LookupError: there is no such kind.
+        InputFaults: the user's own entries (`extra`) are wrong.
+    """
+    catalog = load_catalog(extra)
+    if _is_topologies(kind):
+        return [_topology_row(name) for name in topology_names()]
+    try:
+        return catalog_rows(catalog, kind)
+    except UnknownEntry:
+        raise LookupError(_no_such_kind(kind)) from None
+
+
+def catalog_record(kind: str, name: str, extra: Path | None = None) -> dict[str, Any]:
+    """Return everything about one entry, with the source of each value.
+
+    Raises:
+        LookupError: there is no such kind or entry.
+        InputFaults: the user's own entries (`extra`) are wrong.
+    """
+    catalog = load_catalog(extra)
+    if _is_topologies(kind):
+        return topology_record(name)
+    if kind not in KINDS and f"{kind}s" not in KINDS and kind not in {k.rstrip("s") for k in KINDS}:
+        raise LookupError(_no_such_kind(kind))
+    return catalog_entry(catalog, kind, name)
+
+
+def _is_topologies(kind: str) -> bool:
+    return kind in (TOPOLOGIES, "topology")
+
+
+def _no_such_kind(kind: str) -> str:
+    kinds = [*KINDS, TOPOLOGIES]
+    hint = close_matches(kind, kinds)
+    return f"no catalog kind '{kind}'; there are {', '.join(kinds)}" + (f" ({hint})" if hint else "")
+
+
+def _topology_row(name: str) -> dict[str, Any]:
+    topology = load_topology(name)
+    graph = build_graph(topology, load_catalog())
+    kinds = [about["kind"] for _, about in graph.nodes(data=True)]
+    return {
+        "id": name,
+        "sites": kinds.count("site"),
+        "racks": kinds.count("rack"),
+        "servers": kinds.count("server"),
+        "description": " ".join(topology.description.split()),
+    }
+
+
+WRAPPED = ("description", "notes")
+"""Columns of prose; all others stay on one line, however wide the table becomes."""
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print rows as a table, one line each (but for prose): wide, and good for grep."""
+    if not rows:
+        console.print("none")
+        return
+    table = Table(header_style="bold", box=SIMPLE_HEAD)
+    for name in rows[0]:
+        if name in WRAPPED:
+            table.add_column(name, overflow="fold", max_width=70)
+        else:
+            table.add_column(name, no_wrap=True)
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row.values()))
+    wide = max(console.width, table.__rich_measure__(console, console.options.update(width=1000)).maximum)
+    console.print(table, width=wide, crop=False, no_wrap=True, overflow="ignore")
+
+
+def print_record(record: Mapping[str, Any], console: Console) -> None:
+    """Print one entry: value by value with source, date and confidence where they are known."""
+    values = record.get("values")
+    if not isinstance(values, Mapping):
+        for name, value in record.items():
+            console.print(f"{name}: {_shown(value)}", highlight=False, markup=False)
+        return
+    table = Table(title=f"{record['kind']} {record['id']}", title_justify="left", header_style="bold")
+    for heading in ("value", "", "confidence", "as of", "source"):
+        table.add_column(heading, overflow="fold")
+    provenance = record.get("provenance", {})
+    for name, value in values.items():
+        source = provenance.get(name, {})
+        table.add_row(
+            name,
+            _shown(value),
+            str(source.get("confidence", "")),
+            str(source.get("as_of", "")),
+            str(source.get("source", "")),
+        )
+    console.print(table)
+    console.print("planner catalog show sources KEY says what a source is", style="dim", highlight=False)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_shown(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return "; ".join(_shown(inner) for inner in value)
+    return str(value)
