@@ -1,0 +1,1 @@
+"""An independent answer to tiny problems, and a source of random ones."""

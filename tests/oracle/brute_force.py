@@ -1,0 +1,416 @@
+"""The optimum of a tiny problem by trying everything.
+
+Written from the meaning of the tables (see the docstrings of `Problem`), with no code in common with
+the program that it judges: racks are filled one by one, replicas are placed on real servers one by one
+instead of counting places, and traffic is split in every possible way.
+
+1. Every way to fill every rack, and every number of rented servers: a design.
+2. For each design, every set of replicas that its servers can hold.
+3. Every way to route or leave unserved each demand, with what it costs, loads and uses.
+4. The cheapest combination that keeps capacities, limits and the promises after each loss.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+Vector = tuple[int, ...]
+
+MOST_ROUTINGS = 400_000
+"""More ways to split the traffic than this are too many to try."""
+
+
+class TooLarge(Exception):
+    """The problem has too many possibilities to try them all."""
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The cheapest answer: its integer cost, and one design that has it."""
+
+    cost: int
+    servers: Vector
+    mixes: Vector
+
+
+@dataclass(frozen=True)
+class Design:
+    """Racks filled and servers rented.
+
+    racks: for each rack that takes a mix: (rack class, mix, servers of each candidate in it).
+    """
+
+    servers: Vector
+    mixes: Vector
+    racks: tuple[tuple[int, int, Vector], ...]
+
+
+@dataclass(frozen=True)
+class Routings:
+    """All ways to route the traffic, one row each, cheapest first.
+
+    cost: (n,). load: (n, pools). flow, assign, unserved: (n, variables of the kind).
+    """
+
+    cost: np.ndarray
+    load: np.ndarray
+    flow: np.ndarray
+    assign: np.ndarray
+    unserved: np.ndarray
+
+
+def brute_force(problem: Any) -> Optimum | None:
+    """Return the cheapest answer of `problem`, None if there is none.
+
+    Raises:
+        TooLarge: there are too many possibilities.
+    """
+    routings = all_routings(problem, problem.demands.units, may_refuse=True)
+    after_loss = _routings_after_losses(problem)
+    best: Optimum | None = None
+    designs = ((design_cost(problem, design), design) for design in all_designs(problem))
+    for fixed, design in sorted(designs, key=lambda pair: pair[0]):
+        if not len(routings.cost) or (best is not None and fixed + routings.cost[0] >= best.cost):
+            break
+        room = limits_left(problem, design, routings)
+        allowed = (room >= 0).all(axis=1)
+        if best is not None:
+            allowed &= fixed + routings.cost < best.cost
+        for replicas in _different(problem, packable(problem, design.servers)):
+            totals = pool_totals(problem, replicas)
+            if not within(totals, problem.pools.minimum, problem.pools.maximum):
+                continue
+            chosen = np.flatnonzero(allowed)
+            fits = (routings.load[chosen] <= problem.usable_load * totals).all(axis=1)
+            fits &= (room[chosen] >= replica_use(problem, replicas)).all(axis=1)
+            if not fits.any():
+                continue
+            first = int(chosen[fits.argmax()])
+            if survives(problem, design, replicas, after_loss):
+                best = Optimum(fixed + int(routings.cost[first]), design.servers, design.mixes)
+                allowed &= fixed + routings.cost < best.cost
+    return best
+
+
+def within(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
+    """Return whether all values lie between their bounds."""
+    return bool((values >= low).all() and (values <= high).all())
+
+
+def all_designs(problem: Any) -> Iterator[Design]:
+    """Yield every way to fill the racks and to rent.
+
+    Racks of a class are alike, so their order does not matter. Where no loss of a rack has to be
+    survived it does not matter either which rack of a class holds what.
+    """
+    candidates = problem.candidates
+    count = len(candidates.names)
+    racks_matter = problem.failures is not None and (problem.failures.lost_rack_of >= 0).any()
+    per_class = [
+        list(_fillings(problem, k, racks_matter=bool(racks_matter)))
+        for k in range(len(problem.rack_classes.names))
+    ]
+    rented = [j for j in range(count) if candidates.rack_class[j] < 0]
+    rentals = [range(int(candidates.maximum[j]) + 1) for j in rented]
+    for chosen in itertools.product(*per_class):
+        racks = tuple(rack for filling in chosen for rack in filling)
+        servers = [0] * count
+        mixes = [0] * len(problem.mixes.rack_class)
+        for _, mix, content in racks:
+            mixes[mix] += 1
+            for j, number in enumerate(content):
+                servers[j] += number
+        if any(servers[j] > candidates.maximum[j] for j in range(count)):
+            continue
+        for numbers in itertools.product(*rentals):
+            for j, number in zip(rented, numbers, strict=True):
+                servers[j] = number
+            yield Design(tuple(servers), tuple(mixes), racks)
+
+
+def _fillings(
+    problem: Any, rack_class: int, *, racks_matter: bool
+) -> Iterator[tuple[tuple[int, int, Vector], ...]]:
+    """Yield every way to fill the racks of one class."""
+    options: list[tuple[int, int, Vector]] = []
+    for mix in np.flatnonzero(problem.mixes.rack_class == rack_class).tolist():
+        room = [0] * len(problem.candidates.names)
+        for n in np.flatnonzero(problem.mixes.row == mix).tolist():
+            room[int(problem.mixes.candidate[n])] += int(problem.mixes.servers[n])
+        for content in itertools.product(*(range(r + 1) for r in room)):
+            if any(content):
+                options.append((rack_class, mix, content))
+    seen: set[object] = set()
+    for used in range(int(problem.rack_classes.count[rack_class]) + 1):
+        for racks in itertools.combinations_with_replacement(options, used):
+            if not racks_matter:
+                held = tuple(map(sum, zip(*(content for _, _, content in racks), strict=True)))
+                key = (held, tuple(sorted(mix for _, mix, _ in racks)))
+                if key in seen:
+                    continue
+                seen.add(key)
+            yield racks
+
+
+def design_cost(problem: Any, design: Design) -> int:
+    """Return the cost of servers, mixes and open sites, micro-USD/h."""
+    cost = int(np.dot(problem.candidates.cost, design.servers)) if design.servers else 0
+    cost += int(np.dot(problem.mixes.cost, design.mixes)) if design.mixes else 0
+    return cost + sum(int(problem.sites.open_cost[s]) for s in open_sites(problem, design))
+
+
+def open_sites(problem: Any, design: Design) -> set[int]:
+    """Return the sites where any server stands."""
+    return {
+        int(problem.host_groups.site[problem.candidates.host_group[j]])
+        for j, number in enumerate(design.servers)
+        if number
+    }
+
+
+def packable(problem: Any, servers: Vector) -> list[Vector]:
+    """Return every vector of replicas (one entry per hosting) that the servers can hold."""
+    hostings = problem.hostings
+    standing = [0] * len(problem.host_groups.names)
+    for j, number in enumerate(servers):
+        standing[int(problem.candidates.host_group[j])] += number
+    per_group: list[tuple[list[int], list[Vector]]] = []
+    for h, number in enumerate(standing):
+        members = np.flatnonzero(hostings.host_group == h).tolist()
+        sizes = tuple(int(hostings.accelerators[p]) for p in members)
+        whole = tuple(int(hostings.whole_servers[p]) for p in members)
+        per_group.append((members, _held(int(problem.host_groups.accelerators[h]), sizes, whole, number)))
+    vectors = []
+    for parts in itertools.product(*(held for _, held in per_group)):
+        vector = [0] * len(hostings.pool)
+        for (members, _), part in zip(per_group, parts, strict=True):
+            for p, count in zip(members, part, strict=True):
+                vector[p] = count
+        vectors.append(tuple(vector))
+    return vectors
+
+
+@cache
+def _held(accelerators: int, sizes: Vector, whole: Vector, servers: int) -> list[Vector]:
+    """Return the replicas that equal servers can hold: server by server, each filled in every way.
+
+    A replica inside a server takes `sizes` of its accelerators; one of several takes `whole` empty ones.
+    """
+    if servers == 0:
+        return [(0,) * len(sizes)]
+    held = set()
+    rooms = [accelerators // size if size else 0 for size in sizes]
+    for inside in itertools.product(*(range(room + 1) for room in rooms)):
+        if sum(size * count for size, count in zip(sizes, inside, strict=True)) <= accelerators:
+            for others in _held(accelerators, sizes, whole, servers - 1):
+                held.add(tuple(a + b for a, b in zip(inside, others, strict=True)))
+    for p, needed in enumerate(whole):
+        if needed and needed <= servers:
+            for others in _held(accelerators, sizes, whole, servers - needed):
+                held.add(tuple(count + (q == p) for q, count in enumerate(others)))
+    return sorted(held)
+
+
+def pool_totals(problem: Any, replicas: Vector) -> np.ndarray:
+    """Return the replicas of each pool."""
+    totals = np.zeros(len(problem.pools.names), dtype=np.int64)
+    for p, count in enumerate(replicas):
+        totals[int(problem.hostings.pool[p])] += count
+    return totals
+
+
+def all_routings(problem: Any, units: np.ndarray, *, may_refuse: bool) -> Routings:
+    """Return every way to serve `units` of each demand, cheapest first.
+
+    Args:
+        problem: the tables.
+        units: units of each demand to serve.
+        may_refuse: whether units may be left unserved where that has a price.
+
+    Raises:
+        TooLarge: there are more than `MOST_ROUTINGS`.
+    """
+    demands, flows, assignments = problem.demands, problem.flows, problem.assignments
+    flow_count, assign_count = len(flows.demand), len(assignments.lane)
+    splits: list[list[tuple[Vector, int]]] = []
+    for i in range(len(demands.names)):
+        ways = np.flatnonzero(flows.demand == i)
+        options = []
+        for parts in compositions(int(units[i]), len(ways) + 1):
+            refused = parts[-1]
+            if refused and not (may_refuse and demands.unserved_cost[i] >= 0):
+                continue
+            options.append((parts[:-1], refused))
+        splits.append(options)
+    rows: list[tuple[list[int], list[int], list[int]]] = []
+    for choice in itertools.product(*splits):
+        flow = [0] * flow_count
+        for i, (parts, _) in enumerate(choice):
+            for f, part in zip(np.flatnonzero(flows.demand == i).tolist(), parts, strict=True):
+                flow[f] = part
+        in_lane = [0] * len(problem.lane_site)
+        for f, part in enumerate(flow):
+            in_lane[int(flows.lane[f])] += part
+        lanes = [
+            list(compositions(arrived, int((assignments.lane == lane).sum())))
+            for lane, arrived in enumerate(in_lane)
+        ]
+        for shares in itertools.product(*lanes):
+            assign = [0] * assign_count
+            for lane, parts in enumerate(shares):
+                for a, part in zip(np.flatnonzero(assignments.lane == lane).tolist(), parts, strict=True):
+                    assign[a] = part
+            rows.append((flow, assign, [refused for _, refused in choice]))
+            if len(rows) > MOST_ROUTINGS:
+                raise TooLarge(f"more than {MOST_ROUTINGS} routings")
+    shape = (len(rows), -1)
+    flow_table = np.array([row[0] for row in rows], dtype=np.int64).reshape(len(rows), flow_count)
+    assign_table = np.array([row[1] for row in rows], dtype=np.int64).reshape(len(rows), assign_count)
+    refused_table = np.array([row[2] for row in rows], dtype=np.int64).reshape(shape if rows else (0, 0))
+    load_of = np.zeros((assign_count, len(problem.pools.names)), dtype=np.int64)
+    for row, pool, load in zip(assignments.load_row, assignments.load_pool, assignments.load, strict=True):
+        load_of[int(row), int(pool)] += int(load)
+    cost = flow_table @ flows.cost + assign_table @ assignments.cost
+    if rows:
+        cost = cost + refused_table @ np.maximum(demands.unserved_cost, 0)
+    order = np.argsort(cost, kind="stable")
+    return Routings(
+        cost=cost[order],
+        load=(assign_table @ load_of)[order],
+        flow=flow_table[order],
+        assign=assign_table[order],
+        unserved=refused_table[order],
+    )
+
+
+def compositions(total: int, parts: int) -> Iterator[Vector]:
+    """Yield every way to write `total` as a sum of `parts` whole numbers of 0 or more, in order."""
+    if parts == 0:
+        if total == 0:
+            yield ()
+        return
+    if parts == 1:
+        yield (total,)
+        return
+    for first in range(total + 1):
+        for rest in compositions(total - first, parts - 1):
+            yield (first, *rest)
+
+
+def limits_left(problem: Any, design: Design, routings: Routings) -> np.ndarray:
+    """Return what each routing leaves of every limit, (routings, rows), before replicas use any."""
+    opened = open_sites(problem, design)
+    whole_plan = {
+        "servers": np.array(design.servers, dtype=np.int64),
+        "mixes": np.array(design.mixes, dtype=np.int64),
+        "open": np.array([int(s in opened) for s in range(len(problem.sites.names))], dtype=np.int64),
+    }
+    per_routing = {"flow": routings.flow, "assign": routings.assign, "unserved": routings.unserved}
+    parts = [np.zeros((len(routings.cost), 0), dtype=np.int64)]
+    for ledger in problem.ledgers:
+        left = np.tile(ledger.limit, (len(routings.cost), 1))
+        for kind, entries in ledger.entries.items():
+            for row, column, amount in zip(entries.row, entries.column, entries.amount, strict=True):
+                if kind in whole_plan:
+                    left[:, int(row)] -= int(amount) * whole_plan[kind][int(column)]
+                elif kind in per_routing:
+                    left[:, int(row)] -= int(amount) * per_routing[kind][:, int(column)]
+        parts.append(left)
+    return np.concatenate(parts, axis=1)
+
+
+def replica_use(problem: Any, replicas: Vector) -> np.ndarray:
+    """Return what the replicas use of every limit, (rows,), in the order of `limits_left`."""
+    parts = [np.zeros(0, dtype=np.int64)]
+    for ledger in problem.ledgers:
+        used = np.zeros(len(ledger.names), dtype=np.int64)
+        entries = ledger.entries.get("replicas")
+        if entries is not None:
+            for row, column, amount in zip(entries.row, entries.column, entries.amount, strict=True):
+                used[int(row)] += int(amount) * replicas[int(column)]
+        parts.append(used)
+    return np.concatenate(parts)
+
+
+def _different(problem: Any, vectors: list[Vector]) -> list[Vector]:
+    """Return the vectors without those that differ in nothing that counts.
+
+    Where no loss has to be survived and no limit counts replicas, only their number per pool counts.
+    """
+    counted = any("replicas" in ledger.entries for ledger in problem.ledgers)
+    if counted or problem.failures is not None:
+        return vectors
+    return list({tuple(pool_totals(problem, vector).tolist()): vector for vector in vectors}.values())
+
+
+def _routings_after_losses(problem: Any) -> list[Routings]:
+    """Return, for each failure, every way to serve just what has to be kept."""
+    if problem.failures is None:
+        return []
+    known: dict[Vector, Routings] = {}
+    result = []
+    for kept in problem.failures.kept_units:
+        key = tuple(int(units) for units in kept)
+        if key not in known:
+            known[key] = all_routings(problem, kept, may_refuse=False)
+        result.append(known[key])
+    return result
+
+
+def survives(problem: Any, design: Design, replicas: Vector, after_loss: list[Routings]) -> bool:
+    """Return whether the kept demand is served after every failure, whichever servers it takes."""
+    for event, routings in enumerate(after_loss):
+        for left in servers_left(problem, design, event):
+            if not _serves(problem, left, replicas, routings):
+                return False
+    return True
+
+
+def servers_left(problem: Any, design: Design, event: int) -> set[Vector]:
+    """Return what may be left of the servers after a failure: one vector for each thing it may take."""
+    failures, candidates = problem.failures, problem.candidates
+    gone = failures.lost_candidate[failures.lost_candidate_row == event].tolist()
+    base = [0 if j in gone else number for j, number in enumerate(design.servers)]
+    group, rack_class = int(failures.lost_one_of[event]), int(failures.lost_rack_of[event])
+    count = int(failures.lost_count[event])
+    left: set[Vector] = set()
+    if group >= 0:
+        members = [j for j in range(len(base)) if candidates.host_group[j] == group]
+        standing = sum(base[j] for j in members)
+        lost = min(count, standing)
+        for taken in itertools.product(*(range(base[j] + 1) for j in members)):
+            if sum(taken) == lost:
+                after = list(base)
+                for j, number in zip(members, taken, strict=True):
+                    after[j] -= number
+                left.add(tuple(after))
+    elif rack_class >= 0:
+        racks = [content for k, _, content in design.racks if k == rack_class]
+        for lost_racks in itertools.combinations(racks, min(count, len(racks))):
+            after = list(base)
+            for content in lost_racks:
+                after = [max(0, a - c) for a, c in zip(after, content, strict=True)]
+            left.add(tuple(after))
+    else:
+        left.add(tuple(base))
+    return left
+
+
+def _serves(problem: Any, servers: Vector, replicas: Vector, routings: Routings) -> bool:
+    """Return whether replicas that are left can serve one of the routings, headroom used."""
+    for survivors in packable(problem, servers):
+        if all(a <= b for a, b in zip(survivors, replicas, strict=True)):
+            totals = pool_totals(problem, survivors)
+            if (routings.load <= LOAD_OF_A_REPLICA * totals).all(axis=1).any():
+                return True
+    return False
+
+
+LOAD_OF_A_REPLICA = 100_000
+"""Load of one fully used replica (the meaning of `LOAD_SCALE`)."""
