@@ -1,13 +1,9 @@
 """Queues of a pool of replicas, as plain mathematics on arrays.
 
-Two queues stand behind a latency percentile:
-
-- the *batch*: requests decode together, the more the slower, up to an admission limit. A birth-death
-  chain with state-dependent departures gives the state probabilities (`occupancy`);
-- the *prompt line*: prompts are prefilled in order of arrival by one server (`prompt_wait`).
-
-Arrivals are a renewal process with a coefficient of variation `cv`; 1 is Poisson. Nothing here
-knows engines or hardware.
+Two queues stand behind a latency percentile. This one is the *batch*: requests decode together, the
+more the slower, up to an admission limit; a birth-death chain with state-dependent departures gives
+the state probabilities. The other, the line of prompts, is in `renewal`. Nothing here knows engines
+or hardware.
 """
 
 from __future__ import annotations
@@ -39,7 +35,7 @@ class Occupancy:
     probability: FloatArray
     waiting: FloatArray
     wait_rate: FloatArray
-    shift: float
+    shift: FloatArray
 
     @property
     def mean_level(self) -> FloatArray:
@@ -61,7 +57,7 @@ class Occupancy:
         for k in range(len(free)):
             served = u < free[k]
             inside = u[served] / free[k] * cumulative[k, -1]
-            found = np.interp(inside, cumulative[k], self.level) + self.shift
+            found = np.interp(inside, cumulative[k], self.level) + self.shift[k]
             levels[k] = self.level[-1]
             levels[k, served] = np.minimum(found, self.level[-1])
             if self.waiting[k] > 0:
@@ -75,7 +71,7 @@ def occupancy(
     departure_rate: FloatArray,
     level: FloatArray,
     pool_size: int = 1,
-    cv: float = 1.0,
+    peakedness: FloatArray | float = 1.0,
 ) -> Occupancy:
     """Stationary state of `pool_size` equal replicas fed by one stream.
 
@@ -91,15 +87,16 @@ def occupancy(
             is 0 and its rate is not used.
         level: requests in service per replica, ascending, shape [s]; the last is the limit.
         pool_size: replicas.
-        cv: coefficient of variation of the times between arrivals.
+        peakedness: variance over mean of the requests in service if places were free, shape [k];
+            1 for Poisson arrivals.
 
     """
-    peakedness = (cv**2 + 1.0) / 2.0
+    peakedness = np.broadcast_to(np.asarray(peakedness, dtype=np.float64), arrival_rate.shape)
     step = np.diff(level) * pool_size
     middle = (departure_rate[:, 1:] + departure_rate[:, :-1]) / 2.0
     exact = step <= 1.0 + 1e-9
     departures = np.where(exact, departure_rate[:, 1:], middle)
-    ratio = np.log(arrival_rate[:, None] / np.maximum(departures, _LOWEST)) * step / peakedness
+    ratio = np.log(arrival_rate[:, None] / np.maximum(departures, _LOWEST)) * step / peakedness[:, None]
     log_weight = np.concatenate([np.zeros((len(ratio), 1)), np.cumsum(ratio, axis=1)], axis=1)
     log_weight -= log_weight.max(axis=1, keepdims=True)
     width = np.concatenate([[1.0], step])
@@ -112,7 +109,7 @@ def occupancy(
     probability = weight / total[:, None]
     shift = (peakedness - 1.0) / pool_size
     near = level[-1] - shift
-    beyond = probability @ (level > near + 1e-9).astype(np.float64)
+    beyond = (probability * (level > near[:, None] + 1e-9)).sum(axis=1)
     waiting = np.minimum(tail / total + np.maximum(beyond, top / total), 1.0)
     wait_rate = pool_size * fastest * (1.0 - decay)
     return Occupancy(level, probability, waiting, wait_rate, shift)
@@ -123,42 +120,3 @@ def pool_levels(limit: int, pool_size: int, most_states: int = 400) -> FloatArra
     places = max(limit, 1) * pool_size
     states = min(places, most_states)
     return np.asarray(np.round(np.linspace(0, places, states + 1)) / pool_size)
-
-
-def prompt_wait(
-    arrival_rate: FloatArray, service_mean: FloatArray, service_second: FloatArray, cv: float = 1.0
-) -> tuple[FloatArray, FloatArray]:
-    """Probability and mean of the wait for one server (ms), M/G/1 corrected for bursts.
-
-    Allen and Cunneen's two-moment formula with the correction of Kraemer and Langenbach-Belz:
-    E[W] = rho/(1-rho) (ca^2+cs^2)/2 E[S] g. With cv = 1 it is Pollaczek and Khinchine's, exact.
-
-    Args:
-        arrival_rate: per ms.
-        service_mean: E[S], ms.
-        service_second: E[S^2], ms^2.
-        cv: coefficient of variation of the times between arrivals.
-
-    Returns:
-        P(W > 0) and E[W | W > 0] in ms, shapes as the arguments broadcast.
-
-    """
-    busy = np.minimum(arrival_rate * service_mean, 1.0 - 1e-6)
-    spread = np.maximum(service_second / np.maximum(service_mean, 1e-12) ** 2 - 1.0, 0.0)
-    squared = cv**2
-    if squared <= 1.0:
-        exponent = -2 * (1 - busy) * (1 - squared) ** 2 / (3 * busy * (squared + spread) + 1e-12)
-    else:
-        exponent = -(1 - busy) * (squared - 1) / (squared + 4 * spread)
-    mean = busy / (1 - busy) * (squared + spread) / 2 * service_mean * np.exp(exponent)
-    waits = np.clip(busy + (squared - 1) * busy * (1 - busy) * _delay_lift(squared, spread, busy), 0, 1)
-    return waits, mean / np.maximum(waits, 1e-12)
-
-
-def _delay_lift(squared: float, spread: FloatArray, busy: FloatArray) -> FloatArray:
-    """Kraemer and Langenbach-Belz's correction of the delay probability."""
-    if squared <= 1.0:
-        return np.asarray(
-            (1 + squared + busy * spread) / (1 + busy * (spread - 1) + busy**2 * (4 * squared + spread))
-        )
-    return np.asarray(4 * busy / (squared + busy**2 * (4 * squared + spread)))

@@ -1,0 +1,186 @@
+"""A line of jobs behind one server, fed by gamma renewal arrivals: exact, in units of mean gaps.
+
+Times between arrivals are gamma distributed with shape `k = 1/cv^2`: k = 1 is Poisson, below 1
+bursty, above 1 regular. Two things are tabulated once per distribution and looked up ever after:
+
+- `wait_table`: the stationary wait of the GI/GI/1 queue, for any load;
+- `count_table`: how many arrivals follow an arrival within a time.
+
+The wait is the maximum of a random walk with steps service minus gap. Its transform is the inverse
+of the ascending Wiener-Hopf factor of 1 - E[exp(i w step)], and the factor is the causal part of
+the complex cepstrum (M. H. Ackroyd, "Computing the waiting time distribution for the G/G/1 queue by
+signal processing methods", IEEE Trans. Communications 28(1), 1980): two FFTs, no series, no moments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import gammainc, ndtri
+
+FloatArray = npt.NDArray[np.float64]
+
+_GRID = 4096  # lattice points of a wait distribution
+_LOADS = np.concatenate([np.arange(0.0, 0.9, 0.05), [0.9, 0.93, 0.95, 0.965, 0.975, 0.985]])
+_TAIL_LENGTHS = 16.0  # decay lengths of the wait that the lattice covers: e^-16 is cut
+_LEAST_REACH = 8.0  # mean gaps that the lattice covers at least, so that gaps themselves fit
+WAIT_NODES = np.concatenate([np.linspace(0.0, 0.95, 77), 1.0 - np.geomspace(0.045, 1e-5, 40)])
+"""Probabilities at which waits are tabulated, ascending in [0, 1)."""
+
+_COUNT_TIMES = np.concatenate([[0.0], np.geomspace(0.01, 64.0, 40)])
+_COUNT_NODES = np.concatenate([np.linspace(0.0, 0.98, 99), 1.0 - np.geomspace(0.018, 1e-5, 24)])
+
+
+@dataclass(frozen=True)
+class WaitTable:
+    """Quantiles of the wait over load and probability, in mean gaps; shape [loads, nodes]."""
+
+    waits: FloatArray
+
+    @property
+    def largest_load(self) -> float:
+        """Loads above this are looked up as if they were this."""
+        return float(_LOADS[-1])
+
+    def quantile(self, load: npt.ArrayLike, u: npt.ArrayLike) -> FloatArray:
+        """Wait in mean gaps at load (0..1) and probability `u`; arguments broadcast."""
+        row, r = _locate(_LOADS, np.asarray(load, dtype=np.float64))
+        column, c = _locate(WAIT_NODES, np.asarray(u, dtype=np.float64))
+        table = self.waits
+        low = table[row, column] * (1 - c) + table[row, column + 1] * c
+        high = table[row + 1, column] * (1 - c) + table[row + 1, column + 1] * c
+        return np.asarray(low + r * (high - low))
+
+
+def wait_table(service_points: FloatArray, cv: float) -> WaitTable:
+    """Tabulate the wait of GI/GI/1.
+
+    Args:
+        service_points: equally likely service times, any unit; only their shape matters.
+        cv: coefficient of variation of the times between arrivals.
+
+    """
+    shape = np.asarray(service_points, dtype=np.float64)
+    shape = shape / shape.mean()
+    waits = np.zeros((len(_LOADS), len(WAIT_NODES)))
+    for row, load in enumerate(_LOADS):
+        if load > 0:
+            waits[row] = wait_quantiles(shape * load, cv, WAIT_NODES)
+    return WaitTable(waits)
+
+
+def wait_quantiles(service_points: FloatArray, cv: float, u: FloatArray) -> FloatArray:
+    """Quantiles `u` of the stationary wait, in mean gaps.
+
+    Args:
+        service_points: equally likely service times in mean gaps; their mean, the load, below 1.
+        cv: coefficient of variation of the gaps.
+        u: probabilities.
+
+    """
+    load = float(service_points.mean())
+    if not 0 < load < 1:
+        raise ValueError(f"the wait is finite for loads between 0 and 1 only, found {load:g}")
+    spread = float(service_points.var())
+    decay = 2.0 * (1.0 - load) / (cv**2 + spread)  # of the exponential tail in heavy traffic
+    reach = max(_TAIL_LENGTHS / decay, 4.0 * float(service_points.max()), _LEAST_REACH)
+    cell = 2.0 * reach / _GRID
+    service = _on_lattice(service_points, cell)
+    gap = _gamma_on_lattice(cv, cell)
+    step = np.fft.fft(service) * np.conj(np.fft.fft(gap))
+    theta = 2.0 * np.pi * np.arange(_GRID) / _GRID
+    unit = 1.0 - np.exp(1j * theta)  # the zero at frequency 0 belongs to the descending factor
+    ratio = np.empty(_GRID, dtype=np.complex128)
+    ratio[1:] = np.log(1.0 - step[1:]) - np.log(unit[1:])
+    index = np.arange(_GRID)
+    drift = float(index @ gap - index @ service)
+    ratio[0] = np.log(max(drift, 1e-12))
+    cepstrum = np.fft.ifft(ratio)
+    causal = cepstrum.copy()
+    causal[_GRID // 2 :] = 0.0
+    causal[0] = 0.0
+    factor = np.fft.fft(causal)
+    mass = np.real(np.fft.ifft(np.exp(factor[0] - factor)))
+    cumulative = np.cumsum(np.maximum(mass, 0.0))
+    cumulative /= cumulative[-1]
+    # mass of a lattice point is spread over the cell around it, that of zero stays at zero
+    edges = np.concatenate([[0.0], (np.arange(1, _GRID) + 0.5) * cell])
+    keep = np.concatenate([[True], np.diff(cumulative) > 1e-15])
+    found = np.interp(u, cumulative[keep], edges[keep])
+    return np.where(u <= cumulative[0], 0.0, found)
+
+
+def _on_lattice(points: FloatArray, cell: float) -> FloatArray:
+    """Probability mass on the lattice, split between neighbours so that the mean is exact."""
+    position = np.minimum(points / cell, _GRID // 2 - 2)
+    low = np.floor(position).astype(np.int64)
+    share = position - low
+    mass = np.bincount(low, 1.0 - share, _GRID) + np.bincount(low + 1, share, _GRID)
+    return np.asarray(mass / len(points))
+
+
+def _gamma_on_lattice(cv: float, cell: float) -> FloatArray:
+    """Gamma gaps of mean 1 on the lattice; what lies beyond half of it is lumped there.
+
+    The mass of each cell is split between its ends so that the mean stays exact.
+    """
+    shape = 1.0 / cv**2
+    half = _GRID // 2
+    edges = np.arange(half) * cell
+    below = gammainc(shape, shape * edges)
+    partial = gammainc(shape + 1.0, shape * edges)  # integral of t up to the edge, mean 1
+    mass = np.diff(below)
+    moment = np.diff(partial)
+    mean = np.divide(moment, mass, out=edges[:-1].copy(), where=mass > 1e-300)
+    up = np.clip((mean - edges[:-1]) / cell, 0.0, 1.0) * mass
+    result = np.zeros(_GRID)
+    result[: half - 1] = mass - up
+    result[1:half] += up
+    result[half - 1] += 1.0 - below[-1]
+    return result
+
+
+@dataclass(frozen=True)
+class CountTable:
+    """Quantiles of the arrivals within a time after an arrival; shape [times, nodes]."""
+
+    counts: FloatArray
+    cv: float
+
+    def quantile(self, time: npt.ArrayLike, u: npt.ArrayLike) -> FloatArray:
+        """Arrivals within `time` mean gaps after an arrival at probability `u` (broadcast)."""
+        t = np.asarray(time, dtype=np.float64)
+        row, r = _locate(_COUNT_TIMES, t)
+        column, c = _locate(_COUNT_NODES, np.asarray(u, dtype=np.float64))
+        table = self.counts
+        near = c >= 0.5  # counts are whole: take the nearer node
+        column = column + near
+        low, high = table[row, column], table[row + 1, column]
+        inside = low + r * (high - low)
+        # long after, the count is normal: mean t + (cv^2-1)/2, variance cv^2 t (renewal theory)
+        mean = t + (self.cv**2 - 1.0) / 2.0
+        far = np.maximum(
+            mean + ndtri(np.clip(u, 1e-6, 1 - 1e-6)) * self.cv * np.sqrt(np.maximum(t, 0.0)), 0.0
+        )
+        return np.asarray(np.where(t <= _COUNT_TIMES[-1], inside, far))
+
+
+def count_table(cv: float) -> CountTable:
+    """Tabulate the arrivals after an arrival: P(N >= j) = P(gamma(j k) <= k t)."""
+    shape = 1.0 / cv**2
+    most = int(_COUNT_TIMES[-1] + 12.0 * max(cv, 1.0) * np.sqrt(_COUNT_TIMES[-1]) * max(cv, 1.0)) + 40
+    j = np.arange(1, most + 1, dtype=np.float64)
+    counts = np.empty((len(_COUNT_TIMES), len(_COUNT_NODES)))
+    for row, time in enumerate(_COUNT_TIMES):
+        at_least = gammainc(shape * j, shape * time) if time > 0 else np.zeros(most)
+        # N exceeds j - 1 with probability at_least[j - 1]; count those above 1 - u
+        counts[row] = np.searchsorted(-at_least, -(1.0 - _COUNT_NODES), side="left")
+    return CountTable(counts, cv)
+
+
+def _locate(nodes: FloatArray, value: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    clipped = np.clip(value, nodes[0], nodes[-1])
+    index = np.clip(np.searchsorted(nodes, clipped, side="right") - 1, 0, len(nodes) - 2)
+    return index, (clipped - nodes[index]) / (nodes[index + 1] - nodes[index])
