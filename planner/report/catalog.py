@@ -90,7 +90,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     for row in rows:
         table.add_row(*(_shown(value) for value in row.values()))
     wide = max(console.width, table.__rich_measure__(console, console.options.update(width=1000)).maximum)
-    console.print(table, width=wide, crop=False, no_wrap=True, overflow="ignore")
+    Console(file=console.file, width=wide, force_terminal=console.is_terminal).print(table)
 
 
 def print_record(record: Mapping[str, Any], console: Console) -> None:
