@@ -134,6 +134,16 @@ def test_trying_everything_respects_servers_limits_and_losses():
     assert spared.servers == (2,)
 
 
+def test_trying_everything_spreads_servers_over_racks_before_one_is_lost():
+    """20 units need two servers; one in each of three racks, any rack may be lost and two are left."""
+    problem = surviving_one_server(one_site(units=20))
+    assert problem.failures is not None
+    losing_a_rack = replace(problem.failures, lost_one_of=integers([-1]), lost_rack_of=integers([0]))
+    answer = brute_force(replace(problem, failures=losing_a_rack))
+    assert answer is not None
+    assert (answer.servers, answer.mixes) == ((3,), (3,))
+
+
 def test_what_servers_hold_is_what_can_be_placed():
     """Two servers of 8: replicas of 4 and 2 inside, or one replica across both."""
     held = oracle._held(8, (4, 2, 0), (0, 0, 2), 2)
