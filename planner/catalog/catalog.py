@@ -190,8 +190,12 @@ def _base() -> Catalog:
     return Catalog()
 
 
-def load_catalog(extra: Path | str | None = None, inline: Mapping[str, Any] | None = None) -> Catalog:
+def load_catalog(
+    extra: Path | str | None = None, inline: Mapping[str, Any] | Document | None = None
+) -> Catalog:
     """Return the shipped catalog, with the user's file `extra` and then `inline` laid over it.
+
+    `inline` is plain data, or a part of a document whose lines faults should name.
 
     Raises:
         InputFaults: everything that is wrong with the user's facts, with file, line and field.
@@ -201,7 +205,9 @@ def load_catalog(extra: Path | str | None = None, inline: Mapping[str, Any] | No
     layers = []
     if extra is not None:
         layers.append(user_layer(read_document(extra)))
-    if inline:
+    if isinstance(inline, Document):
+        layers.append(user_layer(inline))
+    elif inline:
         layers.append(user_layer(Document(dict(inline), None, _INLINE)))
     catalog = Catalog(layers)
     catalog.check()

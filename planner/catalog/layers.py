@@ -1,7 +1,7 @@
 """The shipped facts with the user's own laid over them, checked and typed."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from planner.catalog.provenance import CatalogEntry, Source, is_stated
@@ -83,7 +83,7 @@ def sources_of(layers: Sequence[Layer]) -> dict[str, Source]:
             try:
                 found[key] = validate(Source, layer.document.part("sources", key))
             except InputFaults as error:
-                faults += error.faults
+                faults += with_prefix(error.faults, f"sources.{key}")
     if faults:
         raise InputFaults(faults)
     return found
@@ -123,16 +123,15 @@ def entries_of(
         try:
             entries[name] = validate(model, document, {"sources": sources})
         except InputFaults as error:
-            faults += [_with_prefix(fault, f"{section}.{name}") for fault in error.faults]
+            faults += with_prefix(error.faults, f"{section}.{name}")
     if faults:
         raise InputFaults(faults)
     return entries
 
 
-def _with_prefix(fault: InputFault, prefix: str) -> InputFault:
-    """Return the fault with the path of its entry before the field."""
-    field = f"{prefix}.{fault.field}" if fault.field else prefix
-    return InputFault(fault.file, fault.line, field, fault.found, fault.allowed, fault.advice)
+def with_prefix(faults: Iterable[InputFault], prefix: str) -> list[InputFault]:
+    """Return the faults of an entry with the path of the entry before their fields."""
+    return [replace(fault, field=f"{prefix}.{fault.field}" if fault.field else prefix) for fault in faults]
 
 
 def _laid_over(

@@ -10,7 +10,7 @@ from pydantic import Field
 from ruamel.yaml import YAML
 
 from planner.catalog.architectures import read_llm
-from planner.catalog.layers import Layer
+from planner.catalog.layers import Layer, with_prefix
 from planner.catalog.llm import LLM, Excluded
 from planner.catalog.provenance import CatalogEntry, Source
 from planner.catalog.unknown import UnknownEntry
@@ -103,7 +103,7 @@ class Library:
                 try:
                     facts = validate(LLMFacts, full, {"sources": self._sources})
                 except InputFaults as error:
-                    faults += error.faults
+                    faults += with_prefix(error.faults, f"llms.{name}")
                     continue
                 home = layer.document.path.parent if layer.document.path else Path()
                 if facts.config is None:

@@ -6,12 +6,51 @@ from planner.catalog import UnknownEntry
 
 GIB = 2**30
 
-NAMED_IN_THE_FIELD = (
-    "a100-40-sxm a100-80-sxm a100-40-pcie a100-80-pcie h100-sxm h100-pcie h100-nvl h200-sxm h200-nvl"
-    " h20 gh200-96 b200-sxm gb200 b300-sxm gb300 vr200 l4 l40s a10 a10g t4 rtx-pro-6000-bw-server"
-    " rtx-4090 rtx-5090 mi300x mi325x mi350x mi355x mi455x tpu-v5e tpu-v5p tpu-v6e tpu-7x trainium2"
-    " trainium3 inferentia2 gaudi2 gaudi3 groq-lpu-v1 cerebras-wse3 xeon6-6980p epyc-9965 grace-cpu"
-).split()
+NAMED_IN_THE_FIELD = [
+    "a100-40-sxm",
+    "a100-80-sxm",
+    "a100-40-pcie",
+    "a100-80-pcie",
+    "h100-sxm",
+    "h100-pcie",
+    "h100-nvl",
+    "h200-sxm",
+    "h200-nvl",
+    "h20",
+    "gh200-96",
+    "b200-sxm",
+    "gb200",
+    "b300-sxm",
+    "gb300",
+    "vr200",
+    "l4",
+    "l40s",
+    "a10",
+    "a10g",
+    "t4",
+    "rtx-pro-6000-bw-server",
+    "rtx-4090",
+    "rtx-5090",
+    "mi300x",
+    "mi325x",
+    "mi350x",
+    "mi355x",
+    "mi455x",
+    "tpu-v5e",
+    "tpu-v5p",
+    "tpu-v6e",
+    "tpu-7x",
+    "trainium2",
+    "trainium3",
+    "inferentia2",
+    "gaudi2",
+    "gaudi3",
+    "groq-lpu-v1",
+    "cerebras-wse3",
+    "xeon6-6980p",
+    "epyc-9965",
+    "grace-cpu",
+]
 
 
 @pytest.mark.parametrize("name", NAMED_IN_THE_FIELD)

@@ -7,10 +7,18 @@ import pytest
 
 from planner.shipped import shipped_folder
 
-SHORT_IDS = (
-    "llama-3.1-8b llama-3.1-70b llama-3.3-70b llama-3.1-405b qwen3-32b qwen3-235b-a22b mixtral-8x7b"
-    " deepseek-v3 deepseek-r1 gpt-oss-120b"
-).split()
+SHORT_IDS = [
+    "llama-3.1-8b",
+    "llama-3.1-70b",
+    "llama-3.3-70b",
+    "llama-3.1-405b",
+    "qwen3-32b",
+    "qwen3-235b-a22b",
+    "mixtral-8x7b",
+    "deepseek-v3",
+    "deepseek-r1",
+    "gpt-oss-120b",
+]
 
 
 @pytest.mark.parametrize("name", SHORT_IDS)
