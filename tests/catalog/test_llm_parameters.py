@@ -109,7 +109,7 @@ def test_active_agrees_with_the_model_card(catalog, name):
     assert ours == pytest.approx(float(figure), abs=_tolerance(figure))
 
 
-@pytest.mark.parametrize("name", [name for name in PUBLISHED if name in PUBLISHED])
+@pytest.mark.parametrize("name", list(PUBLISHED))
 def test_shipped_facts_repeat_the_published_numbers(catalog, name):
     """facts.yaml carries the same figures as this table, and the same convention."""
     total, active, excluded = PUBLISHED[name]

@@ -92,7 +92,7 @@ def test_inline_facts_win_over_the_file():
 
 
 def test_a_precision_can_be_taken_away():
-    """null removes a value: this fleet's A100s must not run INT8."""
+    """Null removes a value: this fleet's A100s must not run INT8."""
     catalog = load_catalog(inline={"accelerators": {"a100-80-sxm": {"tflops": {"int8": None}}}})
     assert not catalog.accelerators["a100-80-sxm"].supports("int8")
     assert catalog.accelerators["a100-80-sxm"].supports("bf16")
