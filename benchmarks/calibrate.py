@@ -18,7 +18,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.calibration_fit import LEVELS, PRIORS, Design, fit, leave_pairs_out
+from benchmarks.calibration_fit import (
+    LEVELS,
+    PRIORS,
+    Design,
+    fit,
+    generation,
+    leave_pairs_out,
+)
 from benchmarks.calibration_rows import Rows, prepare, select_rows
 from benchmarks.older_llms import BenchmarkCatalog
 from planner.catalog import load_catalog

@@ -7,7 +7,7 @@ docs/performance-model.md, section Closed loop.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,46 +60,43 @@ def closed_loop(work: Work, chip: Chip, rates: Coefficients, load: Load) -> Late
     prefills; requests beyond ``held`` wait for a slot.
     """
     running = np.maximum(np.minimum(load.concurrency, np.maximum(load.held, 1.0)), 1e-9)
+    # Tokens of every busy data-parallel rank meet in the experts.
+    work = replace(work, expert_token_factor=np.clip(running, 1.0, work.dp))
+    ranks = np.minimum(work.dp, np.maximum(running, 1.0))
     per_rank = np.maximum(running / work.dp, np.minimum(running, 1.0))
+    others = np.maximum(per_rank - 1.0, 0.0)
     new = np.maximum(load.input_tokens - load.cached_tokens, 1.0)
     steps = np.maximum(load.output_tokens - 1.0, 0.0)
     context = load.input_tokens + load.output_tokens / 2.0
     decode = _decode_ms(work, chip, rates, running, context, load)
     token = decode / load.accepted_each
-    chunk = np.minimum(new, np.maximum(load.chunk - per_rank, load.chunk / 4.0))
-    chunks = np.ceil(new / chunk)
-    part = new / chunks
-    behind = load.cached_tokens + (new - part) / 2.0
-    one = np.ones_like(new)
-    ranks = work.dp  # every data-parallel rank prefills its own prompt
+    chunk = np.minimum(new, load.chunk)
+    chunks = np.maximum(new / chunk, 1.0)  # prompts are packed, so a chunk may be shared
+    behind = load.cached_tokens + (new - chunk) / 2.0
+    # Prompts that share an iteration: all prefills of a cycle fit in its iterations, if they can.
+    packed = np.clip(others * chunks / (steps + 1.0), 1.0, load.chunk / chunk)
+    prompts = packed * ranks
     mixed = iteration_ms(
         work,
         chip,
         rates,
-        Batch(running, context, part * ranks, behind, one * ranks, load.tokens_each),
+        Batch(running, context, chunk * prompts, behind, prompts, load.tokens_each),
     )
-    interference = np.maximum(chunks * (mixed - decode), 0.0)
-    alone = prefill_ms(work, chip, rates, new, load.cached_tokens, load.chunk)
+    interference = np.maximum(chunks * (mixed - decode), 0.0) / packed
+    alone = prefill_ms(work, chip, rates, new, load.cached_tokens, load.chunk, ranks)
     own = np.maximum(np.where(work.pp > 1, alone, chunks * mixed), alone)
-    together = _batched_prefill_ms(work, chip, rates, new, load)
-    others = np.maximum(per_rank - 1.0, 0.0)
-    # The first wave queues behind itself; half of the others' prefills then fall on its decoding.
+    together = _batched_prefill_ms(work, chip, rates, new, load, ranks)
+    # Each of the others' prefills is met once per cycle: in the queue or while decoding. The first
+    # wave meets half of them in its queue.
     burst = np.clip(rates.wave, 0.0, 1.0)
-    tpot = token + np.where(
-        steps > 0, (1.0 - burst / 2.0) * others * interference / np.maximum(steps + 1.0, 1.0), 0.0
-    )
     client = rates.request_ms + load.input_tokens * rates.request_token_us * 1e-3
-    admitted = rates.admission_steps * tpot * np.where(running > 1.0, 1.0, 0.5)
-    busy = np.clip(per_rank * interference / np.maximum(own + steps * tpot, 1e-9), 0.0, 1.0 - 1e-9)
-    queue = np.where(
-        others * interference > 0,
-        1.0
-        / (
-            2.0 * (1.0 - busy) / np.maximum(busy * interference, 1e-12)
-            + 2.0 / np.maximum(others * interference, 1e-12)
-        ),
-        0.0,
-    )
+    admitted = rates.admission_steps * decode * np.where(running > 1.0, 1.0, 0.5)
+    met = others * interference
+    busy = np.clip((met + interference) / (client + admitted + own + met + steps * token), 0.0, 1.0 - 1e-9)
+    queued = _queue_share(busy, others)
+    decoding_share = 1.0 - burst / 2.0 - (1.0 - burst) * queued
+    tpot = token + np.where(steps > 0, decoding_share * met / (steps + 1.0), 0.0)
+    queue = queued * met
     steady = client + admitted + own + queue
     first_wave = client + alone + others * together / 2.0
     served = (1.0 - burst) * steady + burst * first_wave
@@ -118,14 +115,16 @@ def closed_loop(work: Work, chip: Chip, rates: Coefficients, load: Load) -> Late
 def static_batch(work: Work, chip: Chip, rates: Coefficients, load: Load) -> Latency:
     """Return latencies of one batch that starts together and decodes in lock-step."""
     running = load.concurrency
+    work = replace(work, expert_token_factor=np.clip(running, 1.0, work.dp))
+    ranks = np.minimum(work.dp, np.maximum(running, 1.0))
     per_rank = np.maximum(running / work.dp, np.minimum(running, 1.0))
     new = np.maximum(load.input_tokens - load.cached_tokens, 1.0)
     steps = np.maximum(load.output_tokens - 1.0, 0.0)
     context = load.input_tokens + load.output_tokens / 2.0
     decode = _decode_ms(work, chip, rates, running, context, load)
     token = decode / load.accepted_each
-    alone = prefill_ms(work, chip, rates, new, load.cached_tokens, load.chunk)
-    together = _batched_prefill_ms(work, chip, rates, new, load)
+    alone = prefill_ms(work, chip, rates, new, load.cached_tokens, load.chunk, ranks)
+    together = _batched_prefill_ms(work, chip, rates, new, load, ranks)
     ttft = rates.request_ms + alone + (per_rank - 1.0) * together
     total = ttft + steps * token
     return Latency(
@@ -153,13 +152,29 @@ def _decode_ms(
     return result
 
 
-def _batched_prefill_ms(work: Work, chip: Chip, rates: Coefficients, new: Array, load: Load) -> Array:
-    """Return milliseconds per prompt when prompts fill whole iterations of ``chunk`` tokens."""
+def _queue_share(busy: Array, others: Array) -> Array:
+    """Return the share (0 to 1/2) of the others' prefills that a prompt finds queued before it.
+
+    The wait of an M/D/1 queue, busy / (2 (1 - busy)) services, harmonically bounded by half of
+    the other clients, who cannot all arrive first.
+    """
+    open_queue = busy / (2.0 * (1.0 - busy))
+    bounded = 1.0 / (1.0 / np.maximum(open_queue, 1e-12) + 2.0 / np.maximum(others, 1e-12))
+    result: Array = np.where(others > 0, bounded / np.maximum(others, 1e-12), 0.0)
+    return result
+
+
+def _batched_prefill_ms(
+    work: Work, chip: Chip, rates: Coefficients, new: Array, load: Load, ranks: Array
+) -> Array:
+    """Return milliseconds per prompt of a rank when prompts fill whole iterations.
+
+    ``ranks`` data-parallel ranks do so at the same time.
+    """
     prompts = np.maximum(np.floor(load.chunk / new), 1.0)
     tokens = np.minimum(new * prompts, load.chunk)
     zero = np.zeros_like(new)
     behind = load.cached_tokens + np.maximum(new - load.chunk, 0.0) / 2.0
-    ranks = work.dp
     batch = Batch(zero, zero, tokens * ranks, behind, prompts * ranks)
     each: Array = iteration_ms(work, chip, rates, batch) * new / tokens
     return each

@@ -62,6 +62,9 @@ EXTRA_COLUMNS = ("ttft_error_band", "tpot_error_band", "advice")
 NEEDED = ("llm", "accelerator", "input_tokens", "output_tokens", "concurrency")
 DEGREES = ("tp", "pp", "dp", "ep")
 DEFAULT_ENGINE = "vllm"
+# The largest share of memory that operators give an engine (InferenceX and vendor recipes run
+# 0.90 to 0.95); beyond it allocator fragments and NCCL run out.
+HIGHEST_MEMORY_FRACTION = 0.92
 
 
 @dataclass(frozen=True)
@@ -439,6 +442,11 @@ class _Reader:
             self._logs[pair] = self.calibration.logs(*pair)
         logs = self._logs[pair]
         built = build_configuration(llm, accelerator, shape, self.calibration, limits, logs)
+        tight = limits.memory_fraction < HIGHEST_MEMORY_FRACTION and not limits.fraction_of_free
+        if built.refusal.startswith("does not fit") and tight and not fraction:
+            # An operator raises the fraction when the weights need it.
+            raised = replace(limits, memory_fraction=HIGHEST_MEMORY_FRACTION)
+            built = build_configuration(llm, accelerator, shape, self.calibration, raised, logs)
         configurations.append(built)
         return len(configurations) - 1, built.refusal, engine, weights, kv_cache
 

@@ -216,18 +216,22 @@ def prefill_ms(
     new_tokens: Array,
     cached_tokens: Array,
     chunk_tokens: Array,
+    neighbours: Array | float = 1.0,
 ) -> Array:
     """Return milliseconds for one prompt alone, cut into chunks, through the whole replica.
 
+    ``neighbours`` counts the data-parallel ranks (itself included) that prefill at the same time
+    and meet in the experts.
+
     Full chunks are timed at their mean context, then the rest; with a pipeline the chunks follow
-    each other through the stages: (sum of chunks + (pp - 1) last chunks) / pp.
+    each other through the stages, a flow shop: (sum of chunks + (pp - 1) x slowest) / pp.
     """
     new = np.asarray(new_tokens, dtype=float)
     cached = np.asarray(cached_tokens, dtype=float)
     full = np.floor(np.maximum(new - 1.0, 0.0) / chunk_tokens)
     rest = new - full * chunk_tokens
     zero = np.zeros(np.broadcast_shapes(new.shape, cached.shape, np.shape(work.tp)))
-    alone = alone_on_the_replica(work)
+    alone = alone_on_the_replica(work, neighbours)
 
     def once(tokens: Array, context: Array) -> Array:
         one = Batch(zero, zero, zero + tokens, zero + context, zero + 1.0)
@@ -236,11 +240,12 @@ def prefill_ms(
     each = once(chunk_tokens, cached + np.maximum(full - 1.0, 0.0) * chunk_tokens / 2.0)
     last = once(rest, cached + full * chunk_tokens)
     total = np.where(full > 0, full * each, 0.0) + last
-    result: Array = (total + (work.pp - 1.0) * last) / work.pp
+    slowest = np.where(full > 0, np.maximum(each, last), last)
+    result: Array = (total + (work.pp - 1.0) * slowest) / work.pp
     return np.where(new > 0, result, 0.0)
 
 
-def alone_on_the_replica(work: Work) -> Work:
-    """Return the work of a replica that runs one micro-batch on one of its data-parallel ranks."""
+def alone_on_the_replica(work: Work, neighbours: Array | float = 1.0) -> Work:
+    """Return the work of one micro-batch on one data-parallel rank; ``neighbours`` ranks are busy."""
     one = np.ones_like(work.pp)
-    return replace(work, pp=one, dp=one, expert_token_factor=one)
+    return replace(work, pp=one, dp=one, expert_token_factor=neighbours * one)
