@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from planner.catalog.catalog import Catalog
-from planner.catalog.llm import LLM
+from planner.catalog.llm import LLM, Excluded
 from planner.catalog.provenance import CatalogEntry, Provenance
 from planner.catalog.unknown import UnknownEntry
 
@@ -107,12 +107,13 @@ def _resolved(catalog: Catalog, provenance: Provenance) -> dict[str, Any]:
 
 def _llm_entry(catalog: Catalog, name: str) -> dict[str, Any]:
     llm = catalog.llm(name)
-    values = _llm_values(llm)
     try:
         facts = catalog.llm_facts(llm.id)
     except UnknownEntry:
+        values = _llm_values(llm, "nothing")
         as_read = Provenance(source=llm.source, as_of="not stated", confidence="medium")
         return _entry(catalog, llm.id, "llms", values, dict.fromkeys(values, as_read))
+    values = _llm_values(llm, facts.active_excludes)
     computed = Provenance(
         source=facts.source, as_of=facts.as_of, confidence="high", note="computed from config.json"
     )
@@ -129,13 +130,15 @@ def _llm_entry(catalog: Catalog, name: str) -> dict[str, Any]:
     return _entry(catalog, llm.id, "llms", values, provenance)
 
 
-def _llm_values(llm: LLM) -> dict[str, Any]:
+def _llm_values(llm: LLM, excluded: Excluded) -> dict[str, Any]:
+    """Return the figures of an LLM; active parameters are counted as its publisher does."""
     kinds = [group.attention.kind for group in llm.groups if group.attention.parameters]
     mixtures = [group.feed_forward for group in llm.groups if group.feed_forward.kind == "moe"]
     values: dict[str, Any] = {
         "family": llm.family,
         "total_parameters_b": round(llm.total_parameters / BILLION, 3),
-        "active_parameters_b": round(llm.active_parameters / BILLION, 3),
+        "active_parameters_b": round(llm.active_parameters_excluding(excluded) / BILLION, 3),
+        "active_with_embedding_and_head_b": round(llm.active_parameters / BILLION, 3),
         "layers": llm.layers,
         "hidden_size": llm.hidden_size,
         "vocab_size": llm.vocab_size,
@@ -233,7 +236,7 @@ def _llm_rows(catalog: Catalog) -> list[dict[str, Any]]:
     )
     rows = []
     for name in catalog.llm_ids():
-        values = _llm_values(catalog.llm(name))
+        values = _llm_values(catalog.llm(name), catalog.llm_facts(name).active_excludes)
         row = {column: values.get(column) for column in columns}
         rows.append({"id": name, **row, "attention": "+".join(values.get("attention", []))})
     return rows

@@ -63,6 +63,8 @@ def test_an_llm_by_any_name(catalog):
     assert entry["id"] == "gpt-oss-120b"
     values = entry["values"]
     assert values["total_parameters_b"] == pytest.approx(values["published_total_b"], abs=0.01)
+    assert values["active_parameters_b"] == pytest.approx(values["published_active_b"], abs=0.01)
+    assert values["active_with_embedding_and_head_b"] > values["active_parameters_b"]
     assert values["kv_bytes_per_token_bf16"] == 36_864
     assert entry["provenance"]["published_total_b"]["source"] == "model-card"
 
