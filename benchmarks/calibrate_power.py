@@ -16,9 +16,10 @@ github.com/argonne-lcf/LLM-Inference-Bench (GH200 only: its A100 and H100 watts 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,9 +72,9 @@ def with_utilization(rows: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
     )
 
 
-def _utilization(row: dict[str, object], catalog: Catalog) -> tuple[float, float]:
+def _utilization(row: Mapping[Any, Any], catalog: Catalog) -> tuple[float, float]:
     def number(name: str) -> float:
-        return float(str(row[name]))
+        return float(row[name])
 
     llm, accelerator = catalog.llm(str(row["llm"])), catalog.accelerators[str(row["accelerator"])]
     shape = Shape(
@@ -119,10 +120,10 @@ def fit(rows: pd.DataFrame, catalog: Catalog) -> PowerCoefficients:
     """
     series = rows.groupby(["accelerator", "llm", "accelerators"]).watts.transform("size")
     llms = rows.groupby("accelerator").llm.transform("nunique")
-    weights = 1.0 / np.sqrt(series.to_numpy() * np.sqrt(llms.to_numpy()))
+    weights = np.asarray(1.0 / np.sqrt(series.to_numpy() * np.sqrt(llms.to_numpy())), dtype=np.float64)
 
     def residuals(scaled: Array) -> Array:
-        return relative_error(rows, catalog, _coefficients(scaled * START)) * weights
+        return np.asarray(relative_error(rows, catalog, _coefficients(scaled * START)) * weights)
 
     solution = least_squares(
         residuals, np.ones(3), bounds=(LOWEST / START, HIGHEST / START), loss="soft_l1", f_scale=OUTLIER
@@ -131,7 +132,8 @@ def fit(rows: pd.DataFrame, catalog: Catalog) -> PowerCoefficients:
 
 
 def _coefficients(values: Array) -> PowerCoefficients:
-    return replace(PowerCoefficients(), **dict(zip(FITTED, map(float, values), strict=True)))
+    busy, byte_pj, flop_pj = (float(value) for value in values)
+    return replace(PowerCoefficients(), busy=busy, byte_pj=byte_pj, flop_pj=flop_pj)
 
 
 def left_out_errors(rows: pd.DataFrame, catalog: Catalog, kind: str) -> dict[str, Array]:

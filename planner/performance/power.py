@@ -22,7 +22,7 @@ import numpy as np
 from planner.performance.types import Array, ArrayInput
 
 if TYPE_CHECKING:
-    from planner.catalog.accelerators import Accelerator
+    from planner.catalog.accelerators import Accelerator, Precision
     from planner.catalog.servers import Server
 
 Phase = Literal["prefill", "decode"]
@@ -33,7 +33,15 @@ WATTS_PER_PJ_AND_GB_S = 1e-3
 WATTS_PER_PJ_AND_TFLOPS = 1.0
 """pJ/FLOP x TFLOP/s = 1e-12 J/FLOP x 1e12 FLOP/s."""
 # Narrow arithmetic costs about as much per second at full use: half the width, twice the rate.
-WIDTH_IN_HALVES = {"bf16": 1.0, "fp16": 1.0, "fp8": 0.5, "int8": 0.5, "fp4": 0.25}
+WIDTH_IN_HALVES: tuple[tuple[Precision, float], ...] = (
+    ("bf16", 1.0),
+    ("fp16", 1.0),
+    ("fp8", 0.5),
+    ("int8", 0.5),
+    ("fp4", 0.25),
+)
+CLOCK_HALVINGS = 20
+"""Interval halvings when solving for the clock: 1e-6 of the boost clock."""
 TINY = 1e-9
 
 
@@ -61,16 +69,15 @@ class PowerCoefficients:
     """Part of the memory power that does not fall with the core clock: the memory chips and their
     wires, 3.9 pJ/bit for HBM2 (O'Connor et al., MICRO 2017) and controllers, of ``byte_pj``."""
     voltage_floor: float = 0.65
-    """Share of the boost clock where the voltage stops falling. Above it power goes with the cube
-    of the clock (V^2 f), below it in proportion. From Splitwise's capped H100 and an RTX 3090 cap sweep
-    (llmgarage.ai), see docs/power-model.md."""
+    """Share of the boost clock where the voltage stops falling. Above it energy per operation goes
+    with the square of the clock, below it not at all; see docs/power-model.md."""
     memory_knee: float = 0.6
     """Share of the boost clock below which the core no longer keeps up with memory."""
     lowest_clock: float = 0.15
     """Share of the boost clock below which a cap cannot push it (300 of 1,980 MHz, H100)."""
     prefill_utilization: tuple[float, float] = (0.6, 0.3)
     """Typical compute and memory utilization of a long prompt, for ``slowdown``."""
-    decode_utilization: tuple[float, float] = (0.15, 0.6)
+    decode_utilization: tuple[float, float] = (0.1, 0.5)
     """Typical compute and memory utilization of a decoding batch, for ``slowdown``."""
     host_idle: float = 0.3
     """Share of a server's rated host power (fans, CPUs, NICs, conversion) drawn without load.
@@ -157,22 +164,41 @@ class PowerModel:
         the thermal design power.
         """
         compute, memory = _utilizations(compute_utilization, memory_utilization)
-        shares = self.coefficients
-        clock = self.clock(compute, memory)
-        arithmetic = compute**2 / np.maximum(compute**2 + memory**2, TINY)
-        starved = np.maximum(shares.memory_knee / clock, 1.0)
-        return np.asarray(arithmetic / clock + (1.0 - arithmetic) * starved)
+        return self._time_at(self.clock(compute, memory), compute, memory)
 
     def clock(self, compute_utilization: ArrayInput, memory_utilization: ArrayInput) -> Array:
         """Return the core clock the limit leaves, as a share of the uncapped one (0 to 1)."""
-        compute, memory = _utilizations(compute_utilization, memory_utilization)
+        compute, memory = np.broadcast_arrays(*_utilizations(compute_utilization, memory_utilization))
+        low = np.full(compute.shape, self.coefficients.lowest_clock)
+        high = np.ones(compute.shape)
+        if self.limit_w >= self.tdp_w:
+            return high
+        for _ in range(CLOCK_HALVINGS):
+            middle = (low + high) / 2.0
+            fits = self._draw_at(middle, compute, memory) <= self.limit_w
+            low, high = np.where(fits, middle, low), np.where(fits, high, middle)
+        fits_unslowed = self.wanted_w(compute, memory) <= self.limit_w
+        return np.asarray(np.where(fits_unslowed, 1.0, low))
+
+    def _time_at(self, clock: Array, compute: Array, memory: Array) -> Array:
+        """Return the time of work at a clock, relative to the uncapped time."""
+        arithmetic = compute**2 / np.maximum(compute**2 + memory**2, TINY)
+        starved = np.maximum(self.coefficients.memory_knee / clock, 1.0)
+        return np.asarray(arithmetic / clock + (1.0 - arithmetic) * starved)
+
+    def _draw_at(self, clock: Array, compute: Array, memory: Array) -> Array:
+        """Return watts at a clock: energy of the work over its longer time, plus what only ticks."""
         shares = self.coefficients
-        wanted = np.minimum(self.wanted_w(compute, memory), self.tdp_w)
-        fixed = np.minimum(self.idle_w + shares.unclocked_memory * self.memory_w * memory, wanted)
-        left = np.clip((self.limit_w - fixed) / np.maximum(wanted - fixed, TINY), 0.0, 1.0)
-        floor = shares.voltage_floor
-        clock = np.where(left >= floor**3, np.cbrt(left), left / floor**2)
-        return np.maximum(clock, shares.lowest_clock)
+        volts_squared = np.maximum(clock, shares.voltage_floor) ** 2
+        work_w = np.minimum(
+            self.compute_w * compute + self.memory_w * memory, self.tdp_w - self.idle_w - self.busy_w
+        )
+        fixed_w = np.minimum(shares.unclocked_memory * self.memory_w * memory, work_w)
+        clocked_w = (work_w - fixed_w) * volts_squared
+        ticking_w = self.busy_w * volts_squared * clock
+        return np.asarray(
+            self.idle_w + ticking_w + (fixed_w + clocked_w) / self._time_at(clock, compute, memory)
+        )
 
 
 def _utilizations(compute: ArrayInput, memory: ArrayInput) -> tuple[Array, Array]:
@@ -210,22 +236,25 @@ def power_model(
     return PowerModel(
         idle_w=idle,
         busy_w=shares.busy * tdp,
-        memory_w=float(np.clip(memory, *(share * tdp for share in shares.memory_shares))),
-        compute_w=float(np.clip(compute, *(share * tdp for share in shares.compute_shares))),
+        memory_w=_within(memory, shares.memory_shares, tdp),
+        compute_w=_within(compute, shares.compute_shares, tdp),
         tdp_w=tdp,
         limit_w=limit,
         coefficients=shares,
     )
 
 
+def _within(watts: float, shares: tuple[float, float], tdp_w: float) -> float:
+    return float(min(max(watts, shares[0] * tdp_w), shares[1] * tdp_w))
+
+
 def half_rate_tflops(accelerator: Accelerator) -> float:
     """Return the dense 16-bit rate, TFLOPS, or what the narrower ones imply; 0 when none is known."""
-    known = (
-        accelerator.tflops[name] * width  # type: ignore[index]
-        for name, width in WIDTH_IN_HALVES.items()
-        if name in accelerator.tflops
-    )
-    return float(next(known, 0.0))
+    for name, width in WIDTH_IN_HALVES:
+        rate = accelerator.tflops.get(name)
+        if rate is not None:
+            return float(rate) * width
+    return 0.0
 
 
 def slowdown(accelerator: Accelerator, cap_w: float | None, phase: Phase) -> float:
