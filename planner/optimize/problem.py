@@ -13,7 +13,7 @@ optimum a number that can be compared exactly.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -202,8 +202,10 @@ class Failures:
     names: `survive/feed/fra1-A`. kept_units: matrix (failures x demands) of units still to be served.
     lost_candidate_row / lost_candidate: pairs (failure, candidate) whose servers are all lost.
     lost_one_of: host group that loses single servers (-1: none). lost_rack_of: rack class that loses
-    single racks, the fullest ones (-1: none). lost_count: how many of them (1, or more after a plan that
-    survived by count did not survive as placed).
+    single racks, the fullest ones (-1: none). lost_count: how many of them.
+    lost_replica_row / lost_hosting / lost_replicas: triples (failure, hosting, n): the failure takes n
+    replicas of the hosting, or all it has, if that is fewer. Counting places alone does not see which
+    replicas a lost server held; such rows are added where a plan did not survive as placed.
     """
 
     names: tuple[str, ...]
@@ -213,6 +215,9 @@ class Failures:
     lost_one_of: Integers
     lost_rack_of: Integers
     lost_count: Integers
+    lost_replica_row: Integers = field(default_factory=lambda: integers([]))
+    lost_hosting: Integers = field(default_factory=lambda: integers([]))
+    lost_replicas: Integers = field(default_factory=lambda: integers([]))
 
 
 @dataclass(frozen=True)

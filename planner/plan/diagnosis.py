@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from planner.files import write_json_atomic
 from planner.optimize.build import build_program
 from planner.optimize.infeasible import Finding, Loosened, diagnose
+from planner.optimize.problem import Problem
 from planner.optimize.program import RowInfo
 from planner.plan.assemble import Assembly
 from planner.shapes import MenuEntry, Promise
@@ -173,8 +174,8 @@ def _reach(assembly: Assembly, promises: Sequence[Promise]) -> tuple[str, WayOut
         return f"no shape of {', '.join(workload.llms)} keeps the SLO of {name}", None
     _, best_shape, changes = best
     words = " and ".join(f"{c.row.rsplit('/', 1)[-1]} {c.from_:g} ms" for c in changes)
-    reached = " and ".join(f"{c.to / MARGIN_OVER_BEST:.0f} ms" for c in changes)
-    words += f", while the best shape ({best_shape}) reaches {reached} without load"
+    at_best = " and ".join(f"{c.to / MARGIN_OVER_BEST:.0f} ms" for c in changes)
+    words += f", while the best shape ({best_shape}) reaches {at_best} without load"
     relax = WayOut(
         changes=changes,
         text="; ".join(f"{c.row.rsplit('/', 1)[-1]} of {name}: {c.from_:g} -> {c.to:g} ms" for c in changes),
@@ -182,9 +183,9 @@ def _reach(assembly: Assembly, promises: Sequence[Promise]) -> tuple[str, WayOut
     return f"{name} asks for {words}", relax
 
 
-def diagnosis(assembly: Assembly, time_limit_s: float, workers: int) -> Infeasible:
-    """Return the finding for a problem that the solver proved infeasible."""
-    finding = diagnose(build_program(assembly.problem), time_limit_s, workers)
+def diagnosis(assembly: Assembly, problem: Problem, time_limit_s: float, workers: int) -> Infeasible:
+    """Return the finding for a problem of the assembly that the solver proved infeasible."""
+    finding = diagnose(build_program(problem), time_limit_s, workers)
     return in_words(assembly, finding)
 
 
@@ -225,6 +226,8 @@ def _shown(assembly: Assembly, row: RowInfo, amount: int) -> tuple[float, str]:
     """Return an amount in the unit people use."""
     if row.unit == "W":
         return amount / 1000.0, "kW"
+    if row.unit == "bytes/s":
+        return amount / 1e9, "GB/s"
     if row.unit == "micro-USD/h":
         return amount / 1e6, "USD/h"
     if row.unit == "mg CO2/h":

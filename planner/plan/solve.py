@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,20 @@ from typing import Any
 from planner import __version__
 from planner.files import content_hash
 from planner.optimize.method import solve_problem
-from planner.optimize.solution import Listener, Settings, Solution
+from planner.optimize.solution import Listener, Settings, Solution, relative_gap
 from planner.plan.assemble import Assembly, assemble
 from planner.plan.books import keep_books
 from planner.plan.content import Setting
 from planner.plan.diagnosis import Infeasible, diagnosis, unservable
+from planner.plan.survival import Losses, with_losses
 from planner.plan.types import Plan, ScenarioFile
 from planner.plan.unfold import unfold
 from planner.plan.verify import verify
 from planner.scenario import Solver
 from planner.topology import Question, load_question
 
-MOST_ROUNDS = 4
-"""How often a plan whose replicas do not survive where they stand is solved again with a stricter count."""
+MOST_ROUNDS = 12
+"""How often a plan whose replicas do not survive where they stand is solved again."""
 
 DIAGNOSIS_S = 60.0
 """Time to look for the reason when there is no plan."""
@@ -73,45 +74,42 @@ def solve(
     hooks.stage("reading the scenario")
     question = source if isinstance(source, Question) else load_question(source, overrides)
     started = time.perf_counter()
-    counted: dict[str, int] = {}
+    hooks.stage("enumerating and timing replica shapes")
+    assembly = assemble(question)
+    missing = unservable(assembly)
+    if missing is not None:
+        raise NoPlan(missing)
+    settings = search_settings(question.scenario.solver)
+    losses = Losses()
+    bound: int | None = None
     for _ in range(MOST_ROUNDS):
-        hooks.stage("enumerating and timing replica shapes")
-        assembly = assemble(question, counted)
-        missing = unservable(assembly)
-        if missing is not None:
-            raise NoPlan(missing)
         hooks.stage("solving")
-        settings = search_settings(question.scenario.solver)
-        solution = solve_problem(assembly.problem, settings, hooks.search)
+        problem = with_losses(assembly.problem, losses)
+        solution = solve_problem(problem, settings, hooks.search)
         if solution.status == "infeasible":
             hooks.stage("looking for the reason why there is no plan")
-            raise NoPlan(diagnosis(assembly, DIAGNOSIS_S, settings.workers))
+            raise NoPlan(diagnosis(assembly, problem, DIAGNOSIS_S, settings.workers))
         if solution.status == "unknown":
             raise NoPlan(None)
+        if losses.valid:
+            bound = solution.bound
         hooks.stage("placing servers and replicas, verifying")
-        plan = to_plan(assembly, solution, time.perf_counter() - started)
+        plan = to_plan(assembly, with_bound(solution, bound, settings), time.perf_counter() - started)
         violations = verify(plan)
         if not violations:
             return plan
-        lost = {violation.row for violation in violations if violation.family == "reliability"}
-        if len(lost) < len({violation.row for violation in violations}) or not lost:
-            raise BrokenPlan("\n".join(violation.text for violation in violations[:20]))
-        for row in lost:
-            name = _event_of(row, assembly)
-            counted[name] = counted.get(name, 1) + 1
+        unsurvived = [violation for violation in violations if violation.family == "reliability"]
+        if len(unsurvived) < len(violations) or not losses.add_from(plan, assembly, unsurvived):
+            raise BrokenPlan("\n".join(str(violation) for violation in violations[:20]))
     raise BrokenPlan("no placement was found that survives the failures asked for")
 
 
-def _event_of(row: str, assembly: Assembly) -> str:
-    """Return the failure of the problem that a violated row of the verifier belongs to."""
-    failures = assembly.problem.failures
-    names = () if failures is None else failures.names
-    if row in names:
-        return row
-    matches = [name for name in names if row.startswith(name)]
-    if not matches:
-        raise BrokenPlan(f"the verifier found {row} violated, which the program did not consider")
-    return max(matches, key=len)
+def with_bound(solution: Solution, bound: int | None, settings: Settings) -> Solution:
+    """Return the solution with the bound of the last program that every plan has to keep."""
+    if bound is None or bound >= solution.bound:
+        return solution
+    proven = relative_gap(solution.objective, bound) <= settings.relative_gap
+    return replace(solution, bound=bound, status="optimal" if proven else "feasible")
 
 
 def search_settings(solver: Solver) -> Settings:

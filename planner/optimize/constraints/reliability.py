@@ -3,7 +3,7 @@
 Each failure has its own routing on the replicas that survive it. Which replicas of a group survive is
 decided by counting the places that are left, as in packing: no plan survives that this forbids. Whether
 the replicas survive where they were placed is checked afterwards on the real servers; where they do not,
-the loss is counted higher (`lost_count`) and the program solved again.
+the failure is stated again with the replicas it takes (`lost_hosting`) and the program solved again.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ EQUATIONS = (
         r"\text{lane, capacity and packing rows over } x^e \text{ and the servers that are left}",
         "on replicas and servers that survive, headroom usable; the loss of one server takes one from its "
         "host group (used_h = 1 if the group has any), the loss of one rack takes its fullest mix",
+    ),
+    (
+        "survive/{failure}/left/{hosting}",
+        r"\mathrm{replicas}^e_p \le \mathrm{replicas}_p - \min(n^e_p, \mathrm{replicas}_p)",
+        "where a failure is known to take n replicas of a hosting (written with a 0/1 choice)",
     ),
 )
 
@@ -74,10 +79,48 @@ def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
         if lost_group >= 0:
             on = np.flatnonzero(group == lost_group)
             program.extend_rows(rows[on], np.full(len(on), used[lost_group]), count * places[on])
+        _add_replica_losses(program, problem, columns, again, failures, event)
         if lost_class >= 0:
             lost = lost_from_rack[lost_class]
             on = np.flatnonzero(np.isin(group, list(lost)))
             program.extend_rows(rows[on], integers([lost[int(h)] for h in group[on]]), count * places[on])
+
+
+def _add_replica_losses(
+    program: Program, problem: Problem, columns: Columns, again: Columns, failures: Failures, event: int
+) -> None:
+    """Take the stated replicas from what survives: min(n, replicas) of each hosting named.
+
+    With a free choice z in {0, 1}: lost >= n z and lost >= replicas - M z; the solver takes the smaller.
+    """
+    named = np.flatnonzero(failures.lost_replica_row == event)
+    if not len(named):
+        return
+    name = failures.names[event]
+    hosting, number = failures.lost_hosting[named], failures.lost_replicas[named]
+    most = hosting_upper(problem)[hosting]
+    lost = program.add_columns(f"{name}/lost", number)
+    choice = program.add_columns(f"{name}/choice", np.ones(len(named)))
+    rows = np.arange(len(named))
+    program.add_rows(
+        (RowInfo(f"{name}/left/{p}", "reliability") for p in hosting),
+        [
+            (rows, again["replicas"][hosting], 1),
+            (rows, columns["replicas"][hosting], -1),
+            (rows, lost, 1),
+        ],
+        upper=0,
+    )
+    program.add_rows(
+        (RowInfo(f"{name}/lost-n/{p}", "reliability") for p in hosting),
+        [(rows, lost, 1), (rows, choice, -number)],
+        lower=0,
+    )
+    program.add_rows(
+        (RowInfo(f"{name}/lost-all/{p}", "reliability") for p in hosting),
+        [(rows, lost, 1), (rows, columns["replicas"][hosting], -1), (rows, choice, most)],
+        lower=0,
+    )
 
 
 def _add_event_columns(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,7 @@ from planner.plan.assemble.limits import (
     carbon_mg_per_h,
     grid_rows,
     heat_rows,
+    network_rows,
     power_rows,
 )
 from planner.plan.assemble.mixes import Mix, rack_mixes
@@ -52,7 +53,7 @@ from planner.plan.assemble.serving import (
     possible_routes,
     table_offering,
 )
-from planner.plan.traffic import egress_usd_per_h
+from planner.plan.traffic import egress_gb_s, egress_usd_per_h
 from planner.scenario import Workload
 from planner.scenario.economics import HOURS_PER_YEAR
 from planner.shapes import MenuEntry, Promise
@@ -120,13 +121,8 @@ def demand_list(question: Question) -> list[DemandOf]:
     ]
 
 
-def assemble(question: Question, counted: Mapping[str, int] | None = None) -> Assembly:
-    """Return the problem of a question.
-
-    Args:
-        question: scenario, topology and catalog, checked.
-        counted: failure name -> servers or racks to count as lost (see `failure_table`).
-    """
+def assemble(question: Question) -> Assembly:
+    """Return the problem of a question: scenario, topology and catalog, checked."""
     scenario, catalog = question.scenario, question.catalog
     graph = build_graph(question.topology, catalog)
     classes = rack_classes(graph)
@@ -184,10 +180,11 @@ def assemble(question: Question, counted: Mapping[str, int] | None = None) -> As
             power_rows(graph, classes, offers),
             grid_rows(graph, scenario, offers),
             heat_rows(graph, offers),
+            network_rows(graph, [_unit_egress(question, route) for route in flow_routes]),
             *budget_rows(graph, scenario, offers, mixes, use, all_mtok),
         ),
         failures=failure_table(
-            graph, scenario, classes, offers, groups, [demand.units for demand in demands], counted or {}
+            graph, scenario, classes, offers, groups, [demand.units for demand in demands]
         ),
         goals=goals_of(scenario, graph, offers, watts, carbon, [demand.workload for demand in demands]),
         usable_load=math.floor(LOAD_SCALE * (1 - scenario.reliability.headroom) + 1e-6),
@@ -207,6 +204,13 @@ def assemble(question: Question, counted: Mapping[str, int] | None = None) -> As
         flow_routes,
         assignment_pools,
     )
+
+
+def _unit_egress(question: Question, route: Route) -> tuple[str, float]:
+    """Return the site of a flow and what one unit of it sends to users, GB/s."""
+    workload = question.scenario.workload(route.workload)
+    rate = unit_rps(workload, question.scenario.solver.demand_units)
+    return route.site, egress_gb_s(workload, rate)
 
 
 def mtok_per_h(workload: Workload) -> float:

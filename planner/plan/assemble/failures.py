@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,7 +20,6 @@ def failure_table(
     offers: Sequence[Offer],
     host_groups: Sequence[tuple[str, str]],
     demand_units: Sequence[int],
-    counted: Mapping[str, int],
 ) -> Failures | None:
     """Return the losses that the scenario wants survived, None if there are none.
 
@@ -34,7 +33,6 @@ def failure_table(
         offers: all candidates.
         host_groups: (place, host) of each host group, in the problem's order.
         demand_units: units of each demand.
-        counted: failure name -> how many servers or racks to count as lost, where more than one.
     """
     wanted = set(scenario.reliability.survive)
     names: list[str] = []
@@ -86,7 +84,7 @@ def failure_table(
         lost_candidate=array[:, 1],
         lost_one_of=integers(lost_one),
         lost_rack_of=integers(lost_rack),
-        lost_count=integers([counted.get(name, 1) for name in names]),
+        lost_count=integers([1] * len(names)),
     )
 
 

@@ -16,6 +16,7 @@ from planner.topology import RackClass, power_cases
 from planner.topology.nodes import Graph
 
 WATTS_PER_KW = 1000
+BYTES_PER_GB = 1e9
 
 
 @dataclass
@@ -121,6 +122,25 @@ def heat_rows(graph: Graph, offers: Sequence[Offer]) -> Ledger:
             rows.use("servers", row_of[offer.rack_class.air_loop], j, offer.air_w)
         if liquid_loop is not None:
             rows.use("servers", row_of[liquid_loop], j, offer.liquid_w)
+    return rows.ledger()
+
+
+def network_rows(graph: Graph, flows: Sequence[tuple[str, float]]) -> Ledger:
+    """Return the rows of the bandwidth from sites to users, where it is limited.
+
+    Args:
+        graph: the topology.
+        flows: (site, GB/s of one unit) of each flow variable.
+    """
+    rows = Rows("network", "bytes/s")
+    row_of: dict[str, int] = {}
+    for site, about in graph.nodes(data=True):
+        if about["kind"] == "site" and about["wan_gb_s"] is not None:
+            limit = int(round(about["wan_gb_s"] * BYTES_PER_GB, 3))
+            row_of[site] = rows.add(f"network/wan/{site}", limit, f"topology: wan_gb_s of {site}")
+    for f, (site, gb_s) in enumerate(flows):
+        if site in row_of:
+            rows.use("flow", row_of[site], f, int(np.ceil(gb_s * BYTES_PER_GB - 1e-6)))
     return rows.ledger()
 
 

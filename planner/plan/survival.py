@@ -1,0 +1,126 @@
+"""From a plan that does not survive as placed to rows that say what its failures really take.
+
+The program counts places: it does not see which replicas stood on the server that is lost. Where the
+verifier finds a loss that a plan does not survive, the failure is stated once more with replicas that it
+takes.
+
+The first time, for the loss of one server: some server holds a replica of each pool that exists, so its
+loss takes at least one. Such rows hold for every plan, and the bound stays valid. Where that is not
+enough, the failure is stated with all the replicas it took in this plan: another placement might have
+lost others, so from then on the bound of the last valid program is kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from planner.optimize.problem import Failures, Problem, integers
+from planner.plan.assemble import Assembly
+from planner.plan.content import Setting, slices_of
+from planner.plan.types import Plan
+from planner.plan.verify.context import Context
+from planner.plan.verify.reliability import failures
+from planner.plan.verify.violation import Violation
+
+
+@dataclass
+class Losses:
+    """Failures stated with the replicas they take: (base failure, {hosting: replicas}).
+
+    valid: whether every plan that survives keeps all of them, so that bounds remain bounds.
+    """
+
+    stated: dict[str, tuple[int, dict[int, int]]] = field(default_factory=dict)
+    valid: bool = True
+
+    def add_from(self, plan: Plan, assembly: Assembly, violations: Sequence[Violation]) -> bool:
+        """State the losses behind violated reliability rows; False if all were stated before."""
+        base = assembly.problem.failures
+        if base is None:
+            return False
+        lost_servers = _servers_by_row(plan, assembly)
+        before = len(self.stated)
+        for violation in violations:
+            event = _base_event(violation.row, base)
+            taken = _replicas_on(plan, assembly, lost_servers.get(violation.row, frozenset()))
+            if event is None or not taken:
+                continue
+            single = int(base.lost_one_of[event]) >= 0
+            names = {hosting: f"{base.names[event]}/taking/{hosting}" for hosting in taken}
+            if single and any(name not in self.stated for name in names.values()):
+                for hosting, name in names.items():
+                    self.stated.setdefault(name, (event, {hosting: 1}))
+            else:
+                key = "+".join(f"{hosting}x{count}" for hosting, count in sorted(taken.items()))
+                if f"{base.names[event]}/taking/{key}" not in self.stated:
+                    self.stated[f"{base.names[event]}/taking/{key}"] = (event, dict(taken))
+                    self.valid = False
+        return len(self.stated) > before
+
+
+def _servers_by_row(plan: Plan, assembly: Assembly) -> Mapping[str, frozenset[str]]:
+    question = assembly.question
+    context = Context(plan, Setting(question.scenario, assembly.graph, question.catalog))
+    return {failure.row: failure.servers for failure in failures(context)}
+
+
+def _base_event(row: str, base: Failures) -> int | None:
+    """Return the failure of the problem that a row of the verifier belongs to."""
+    matches = [e for e, name in enumerate(base.names) if row == name or row.startswith(f"{name}/")]
+    return max(matches, key=lambda e: len(base.names[e])) if matches else None
+
+
+def _replicas_on(plan: Plan, assembly: Assembly, servers: frozenset[str]) -> Counter[int]:
+    """Return how many replicas of each hosting stand on any of some servers."""
+    hostings = assembly.problem.hostings
+    number = {
+        (assembly.pools[int(q)].name, assembly.host_groups[int(h)]): p
+        for p, (q, h) in enumerate(zip(hostings.pool, hostings.host_group, strict=True))
+    }
+    taken: Counter[int] = Counter()
+    for group in plan.replicas:
+        place = group.fabric_domain or group.site
+        for placement in group.placements:
+            alone = group.model_copy(update={"placements": [placement]})
+            if any(part.server in servers for part in slices_of(alone)):
+                taken[number[group.pool, (place, group.server)]] += 1
+    return taken
+
+
+def with_losses(problem: Problem, losses: Losses) -> Problem:
+    """Return the problem with the stated losses as further failures."""
+    base = problem.failures
+    if base is None or not losses.stated:
+        return problem
+    events = [event for event, _ in losses.stated.values()]
+    first = len(base.names)
+    pairs = [
+        (first + n, int(candidate))
+        for n, event in enumerate(events)
+        for candidate in base.lost_candidate[base.lost_candidate_row == event]
+    ]
+    triples = [
+        (first + n, hosting, count)
+        for n, (_, taken) in enumerate(losses.stated.values())
+        for hosting, count in taken.items()
+    ]
+    pair_table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    triple_table = np.array(triples, dtype=np.int64).reshape(-1, 3)
+    chosen = integers(events)
+    extended = Failures(
+        names=(*base.names, *losses.stated),
+        kept_units=np.concatenate([base.kept_units, base.kept_units[chosen]]),
+        lost_candidate_row=np.concatenate([base.lost_candidate_row, pair_table[:, 0]]),
+        lost_candidate=np.concatenate([base.lost_candidate, pair_table[:, 1]]),
+        lost_one_of=np.concatenate([base.lost_one_of, base.lost_one_of[chosen]]),
+        lost_rack_of=np.concatenate([base.lost_rack_of, base.lost_rack_of[chosen]]),
+        lost_count=np.concatenate([base.lost_count, base.lost_count[chosen]]),
+        lost_replica_row=np.concatenate([base.lost_replica_row, triple_table[:, 0]]),
+        lost_hosting=np.concatenate([base.lost_hosting, triple_table[:, 1]]),
+        lost_replicas=np.concatenate([base.lost_replicas, triple_table[:, 2]]),
+    )
+    return replace(problem, failures=extended)
