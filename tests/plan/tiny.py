@@ -30,6 +30,9 @@ from planner.topology import Question, build_graph, load_question, rtt_ms
 
 UNITS = 1000
 
+UNREACHABLE_RPS = 50.0
+"""What a plan pretends that a pool serves which no column allows."""
+
 TOPOLOGY: dict[str, Any] = {
     "name": "tiny",
     "sites": [
@@ -209,7 +212,8 @@ class Decisions:
         columns = ServiceTable(self.setting, pools_of(self)).fill(units)
         for (pool, workload, trip), count in units.items():
             rate = count * self.question.scenario.workload(workload).rate_rps / UNITS
-            service = columns[pool, workload, trip].rate_rps
+            column = columns.get((pool, workload, trip))
+            service = UNREACHABLE_RPS if column is None else column.rate_rps
             self.pools.append(
                 PoolLoad(
                     pool=pool, workload=workload, rtt_ms=trip, service_rate_rps=service, rate_rps=rate,
