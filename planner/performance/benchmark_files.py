@@ -54,6 +54,7 @@ LABELS = ("llm", "accelerator", "engine", "weights", "kv_cache", "tp", "pp", "dp
 """What a client cannot know; taken from the file's metadata where somebody put it there
 (``vllm bench serve --metadata tp=8``) or given by the caller."""
 
+DEGREES = ("tp", "pp", "dp", "ep")
 _TEXT = ("client", "file", "llm", "load")
 _ALLOWED = (
     "a result file of vllm bench serve (JSON), GuideLLM (JSON, CSV), GenAI-Perf or AIPerf (JSON, CSV)"
@@ -91,11 +92,13 @@ def read_benchmark(path: str | Path, **labels: str | int) -> pd.DataFrame:
         )
     rows = list(_rows(source))
     for row in rows:
-        row.update({name: value for name, value in labels.items()})
+        row.update(labels)
     names = [*COLUMNS, *(name for name in LABELS[1:] if any(name in row for row in rows))]
     table = pd.DataFrame([{name: row.get(name) for name in names} for row in rows], columns=names)
     for name in names:
-        if name in _TEXT or name in LABELS:
+        if name in DEGREES:
+            table[name] = pd.to_numeric(table[name], errors="coerce").fillna(1).astype(int)
+        elif name in _TEXT or name in LABELS:
             table[name] = table[name].astype(object).where(table[name].notna(), "")
         else:
             table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
