@@ -27,13 +27,13 @@ def row(plan: Plan, name: str) -> LedgerRow:
 CORRUPTIONS: dict[str, tuple[Change, str]] = {
     "one unit of traffic is moved to another pool": (
         lambda p: (
-            set_fields(p.routes[0], units=399, rate_rps=399 * 0.09),
-            set_fields(p.routes[1], units=201, rate_rps=201 * 0.09),
+            set_fields(p.routes[0], units=399, rate_rps=399 * 0.08),
+            set_fields(p.routes[1], units=201, rate_rps=201 * 0.08),
         ),
         "load/ams/dgx-h100/llama-3.1-8b/h100-sxm/vllm/tp1/bf16-kvbf16/chat/rate_rps",
     ),
     "one unit of traffic vanishes": (
-        lambda p: set_fields(p.routes[0], units=399, rate_rps=399 * 0.09),
+        lambda p: set_fields(p.routes[0], units=399, rate_rps=399 * 0.08),
         "demand/chat/westeurope",
     ),
     "a route carries another rate than its units": (
@@ -229,7 +229,7 @@ def test_each_corruption_is_named(story: str) -> None:
 def test_a_violation_says_what_was_found_and_allowed() -> None:
     """A person reads the two numbers and their unit without opening the plan."""
     plan = full_plan()
-    set_fields(plan.routes[0], units=399, rate_rps=399 * 0.09)
+    set_fields(plan.routes[0], units=399, rate_rps=399 * 0.08)
     found = next(v for v in verify(plan) if v.row == "demand/chat/westeurope")
     assert (found.used, found.limit, found.unit) == (599, 600, "units")
     assert "599 units" in str(found)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from planner.plan.types import LedgerRow, Plan
 from planner.plan.verify import Violation, verify
 from planner.topology import load_question
 from tests.plan.tiny import (
@@ -18,7 +19,9 @@ from tests.plan.tiny import (
     SMALL,
     Decisions,
     full_decisions,
+    full_plan,
     safe_decisions,
+    safe_plan,
     written,
 )
 
@@ -39,38 +42,55 @@ def with_site(scenario: dict[str, Any], number: int, **fields: Any) -> dict[str,
     return merged
 
 
+def with_rate(scenario: dict[str, Any], replicas: float) -> dict[str, Any]:
+    """Return a scenario whose chat keeps that many replicas busy, if served near its users."""
+    merged = deepcopy(scenario)
+    merged["workloads"][0]["rate_rps"] = replicas * safe_plan().pools[0].service_rate_rps
+    return merged
+
+
+def ledger_rows(plan: Plan) -> dict[str, LedgerRow]:
+    families = ("power", "grid", "heat", "network", "budget")
+    return {row.name: row for family in families for row in getattr(plan.ledgers, family)}
+
+
 def violations(plan: Decisions) -> dict[str, Violation]:
     return {violation.row: violation for violation in verify(written(plan))}
 
 
-LIMITS: dict[str, tuple[dict[str, Any], str]] = {
-    "capex": (changed(FULL, limits={"capex_usd": 1_558_999}), "budget/capex"),
-    "opex": (changed(FULL, limits={"opex_usd_per_h": 11.8}), "budget/opex"),
-    "grid of all sites": (changed(FULL, limits={"grid_kw": 67.09}), "grid/total"),
-    "grid of a site": (with_site(FULL, 0, grid_kw=53.32), "grid/site/ams"),
-    "carbon per hour": (changed(FULL, limits={"carbon_kg_per_h": 4.0}), "carbon/total"),
-    "carbon per token": (changed(FULL, limits={"carbon_g_per_mtok": 20}), "carbon/per_mtok"),
-    "servers": (changed(FULL, limits={"servers": 5}), "servers/total"),
-    "stock": (changed(FULL, fleet={**FULL["fleet"], "stock": {"dgx-h100": 2}}), "stock/dgx-h100"),
-    "bandwidth to users": (with_site(FULL, 0, wan_gb_s=1e-6), "network/wan/ams"),
-}  # fmt: skip
+Tighten = Callable[[float], dict[str, Any]]
+
+LIMITS: dict[str, tuple[float, Tighten]] = {
+    "budget/capex": (1, lambda x: changed(FULL, limits={"capex_usd": x})),
+    "budget/opex": (1e-3, lambda x: changed(FULL, limits={"opex_usd_per_h": x})),
+    "grid/total": (1, lambda x: changed(FULL, limits={"grid_kw": x / 1000})),
+    "grid/site/ams": (1, lambda x: with_site(FULL, 0, grid_kw=x / 1000)),
+    "carbon/total": (1e-3, lambda x: changed(FULL, limits={"carbon_kg_per_h": x})),
+    "carbon/per_mtok": (1e-3, lambda x: changed(FULL, limits={"carbon_g_per_mtok": x})),
+    "servers/total": (1, lambda x: changed(FULL, limits={"servers": int(x)})),
+    "stock/dgx-h100": (1, lambda x: changed(FULL, fleet={**FULL["fleet"], "stock": {"dgx-h100": int(x)}})),
+    "network/wan/ams": (1e-6, lambda x: with_site(FULL, 0, wan_gb_s=x)),
+}
+"""Row -> a small amount in its unit, and the scenario in which the row's limit is the given number."""
 
 
-@pytest.mark.parametrize("limit", list(LIMITS))
-def test_a_limit_just_below_what_is_used_is_broken(limit: str) -> None:
-    """The same plan under a limit a little tighter than its use breaks that row, and only that one."""
-    scenario, expected = LIMITS[limit]
-    found = violations(full_decisions(scenario))
-    assert set(found) == {expected}
-    assert found[expected].used is not None
-    assert found[expected].limit is not None
-    assert found[expected].used > found[expected].limit
+@pytest.mark.parametrize("name", list(LIMITS))
+def test_a_limit_holds_exactly_and_breaks_just_below(name: str) -> None:
+    """A limit equal to what the plan uses is kept; one a little tighter breaks that row and no other."""
+    little, scenario = LIMITS[name]
+    rows = ledger_rows(full_plan())
+    assert violations(full_decisions(scenario(rows[name].used))) == {}
+    found = violations(full_decisions(scenario(rows[name].used - little)))
+    assert set(found) == {name}
+    assert found[name].used == pytest.approx(rows[name].used)
+    assert found[name].limit == pytest.approx(rows[name].used - little)
 
 
 def test_headroom_is_kept_free() -> None:
-    """Two pools are 35 % full: they may be with 60 % of them kept free, not with 70 %."""
-    assert violations(full_decisions(changed(FULL, reliability={"headroom": 0.6}))) == {}
-    found = violations(full_decisions(changed(FULL, reliability={"headroom": 0.7})))
+    """A pool that is a third full may be so with 60 % of it kept free, not with 75 %."""
+    scenario = with_rate(FULL, replicas=5 / 3)  # the pools of ams take a fifth of it per replica
+    assert violations(full_decisions(changed(scenario, reliability={"headroom": 0.6}))) == {}
+    found = violations(full_decisions(changed(scenario, reliability={"headroom": 0.75})))
     assert found.keys() == {
         "capacity/ams/dgx-h100/llama-3.1-8b/h100-sxm/vllm/tp1/bf16-kvbf16",
         "capacity/ams/hgx-h100-8-dlc/llama-3.1-8b/h100-sxm/vllm/tp1/bf16-kvbf16",
@@ -209,8 +229,7 @@ def test_replicas_on_one_server_are_lost_together(
     kind: str, crowd: Callable[[Decisions], None], expected: str
 ) -> None:
     """Both Amsterdam replicas on one server: one that is lost takes more than Dublin can carry."""
-    scenario = changed(SAFE, reliability={"survive": [kind]})
-    scenario["workloads"][0]["rate_rps"] = 110
+    scenario = with_rate(changed(SAFE, reliability={"survive": [kind]}), replicas=2.2)
     spread = safe_decisions(scenario)
     assert violations(spread) == {}
     crowded = safe_decisions(scenario)
@@ -231,9 +250,8 @@ SITE_WIDE: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("kind", "expected"), SITE_WIDE)
 def test_what_a_whole_site_hangs_on_may_be_too_much_to_lose(kind: str, expected: str) -> None:
-    """At 110 requests/s two replicas are not enough, so neither site can stand in for the other."""
-    scenario = changed(SAFE, reliability={"survive": [kind]})
-    scenario["workloads"][0]["rate_rps"] = 110
+    """Two replicas cannot do the work of 2.2, so neither site can stand in for the other."""
+    scenario = with_rate(changed(SAFE, reliability={"survive": [kind]}), replicas=2.2)
     assert expected in violations(safe_decisions(scenario))
     scenario["reliability"]["level"] = 0.8
     assert violations(safe_decisions(scenario)) == {}
@@ -241,8 +259,7 @@ def test_what_a_whole_site_hangs_on_may_be_too_much_to_lose(kind: str, expected:
 
 def test_a_feed_is_lost_without_harm_only_where_another_carries_on() -> None:
     """With A and B feeds nothing stops; racks without redundancy stop with either feed."""
-    scenario = changed(SAFE, reliability={"survive": ["feed"]})
-    scenario["workloads"][0]["rate_rps"] = 110
+    scenario = with_rate(changed(SAFE, reliability={"survive": ["feed"]}), replicas=2.2)
     assert violations(safe_decisions(scenario)) == {}
     single = with_site(scenario, 0, redundancy="none")
     assert violations(safe_decisions(single)).keys() == {"survive/feed/ams-A", "survive/feed/ams-B"}
@@ -254,7 +271,7 @@ def test_after_a_loss_traffic_goes_only_where_it_may() -> None:
     home = {**CHAT, "name": "home", "origins": {"westeurope": 1.0}, "rate_rps": 20,
             "regions": ["westeurope"], "unserved_usd_per_request": None}  # fmt: skip
     scenario["workloads"] = [*scenario["workloads"], home]
-    scenario["workloads"][0]["rate_rps"] = 50
+    scenario = with_rate(scenario, replicas=1.0)
     plan = safe_decisions(scenario)
     plan.pools.clear()
     plan.route("home", "westeurope", plan.replicas[0].pool, 1000)

@@ -84,7 +84,7 @@ CHAT: dict[str, Any] = {
     "name": "chat",
     "llms": ["llama-3.1-8b"],
     "origins": {"westeurope": 0.6, "northeurope": 0.4},
-    "rate_rps": 90,
+    "rate_rps": 80,
     "input_tokens": {"mean": 500, "p50": 400, "p99": 2000},
     "output_tokens": {"mean": 100, "p50": 80, "p99": 400},
     "slo": {"ttft_ms": 250, "tpot_ms": 50, "percentile": 95},
@@ -113,7 +113,7 @@ FULL: dict[str, Any] = {
         "stock": {"dgx-h100": 3},
     },
     "limits": {"capex_usd": 2e6, "opex_usd_per_h": 40, "grid_kw": 120, "carbon_g_per_mtok": 2000,
-               "carbon_kg_per_h": 5, "servers": 6},
+               "carbon_kg_per_h": 10, "servers": 6},
     "reliability": {"headroom": 0.1},
     "solver": {"relative_gap": 0.05, "demand_units": UNITS},
 }  # fmt: skip
