@@ -50,7 +50,7 @@ COLUMNS: Mapping[str, str] = {
 }
 """Columns that ``read_benchmark`` always returns; what a file does not say is NaN or empty."""
 
-LABELS = ("llm", "accelerator", "engine", "weights", "kv_cache", "tp", "pp", "dp", "ep", "workload")
+LABELS = ("llm", "accelerator", "engine", "weights", "kv_cache", "tp", "pp", "dp", "ep", "role", "workload")
 """What a client cannot know; taken from the file's metadata where somebody put it there
 (``vllm bench serve --metadata tp=8``) or given by the caller."""
 
