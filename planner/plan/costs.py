@@ -28,7 +28,7 @@ from planner.plan.content import Columns, Content, RouteUse, Setting, route_uses
 from planner.plan.hosts import idle_w, offer_of, provisioned_w, server_model
 from planner.plan.traffic import SECONDS_PER_HOUR, egress_usd_per_h
 from planner.plan.types import Cost, RoutePlan, ServerPlan
-from planner.scenario import HOURS_PER_YEAR, Economics, Rent, Scenario
+from planner.scenario import HOURS_PER_YEAR, Economics, Rent
 
 MICRO = 1_000_000
 WATTS_PER_KW = 1000.0
@@ -268,8 +268,3 @@ def _canonical(region: str, catalog: Catalog) -> str | None:
         return catalog.regions.resolve(region)
     except LookupError:
         return None
-
-
-def is_cost_only(scenario: Scenario) -> bool:
-    """Return whether the plan's objective is its cost."""
-    return scenario.objective.goals == [("minimize", "cost")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
 from planner.performance.providers.table import RateTable
 from planner.performance.replica import replica_model
 from planner.performance.service import (
@@ -99,7 +100,8 @@ class ServiceTable:
         server = server_model(pool.first, scenario, catalog)
         name = self.setting.llm_names.get(pool.shape.llm)
         accelerator = catalog.accelerators.get(pool.shape.accelerator)
-        if server is None or name is None or accelerator is None:
+        known = pool.shape.weights in WEIGHT_BYTES and pool.shape.kv_cache in KV_BYTES
+        if server is None or name is None or accelerator is None or not known:
             return None
         return replica_model(
             catalog.llm(name),

@@ -11,6 +11,10 @@ from planner.plan.verify.violation import Violation, exceeds, same
 
 FAMILY = "capacity"
 
+LOAD_TOLERANCE = 1e-4
+"""Replicas: plans count the load of a unit of traffic in ten-millionths of a replica, rounded; a thousand
+units may be off by this much in all, a ten-thousandth of one replica."""
+
 
 def check(context: Context) -> Iterator[Violation]:
     """Yield pools that carry too much, and loads that are not what the routes cause."""
@@ -39,7 +43,7 @@ def check(context: Context) -> Iterator[Violation]:
     for pool, load_of_pool in used.items():
         count = context.pools[pool].count if pool in context.pools else 0
         limit = (1 - free) * count
-        if exceeds(load_of_pool, limit):
+        if exceeds(load_of_pool, limit + LOAD_TOLERANCE):
             text = f"needs {load_of_pool:.6g} replicas of {limit:.6g} ({count} less {free:.0%} headroom)"
             yield Violation(f"capacity/{pool}", FAMILY, text, load_of_pool, limit, "replicas")
 

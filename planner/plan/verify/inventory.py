@@ -66,6 +66,8 @@ def _owned(server: ServerPlan, context: Context) -> Iterator[str]:
             f"has {server.accelerators} x {server.accelerator}, but a {server.server} has"
             f" {entry.accelerators} x {entry.accelerator}"
         )
+    if server.rent_index is not None:
+        yield f"takes up offer {server.rent_index} of fleet.rent, but is not rented"
     node = nodes.get(server.name)
     if server.origin == "existing":
         if node is None or node["kind"] != "server":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
 from planner.plan.content import Slice, read_slice
 from planner.plan.types import ReplicaGroup, ServerPlan
 from planner.plan.verify.context import Context
@@ -35,8 +36,17 @@ def _group(group: ReplicaGroup, context: Context) -> Iterator[Violation]:
         text = f"says {group.count} replicas, but places {len(group.placements)}"
         yield Violation(row, FAMILY, text, len(group.placements), group.count, "replicas")
     shape = group.shape.shape()
+    name = f"{group.site}/{group.server}/{shape.name}"
+    if group.pool != name:
+        yield Violation(row, FAMILY, f"is called {group.pool}, its site, server and shape make {name}")
     for fault in shape.faults():
         yield Violation(row, FAMILY, fault)
+    for what, precision, known in (
+        ("weights", shape.weights, WEIGHT_BYTES),
+        ("kv_cache", shape.kv_cache, KV_BYTES),
+    ):
+        if precision not in known:
+            yield Violation(row, FAMILY, f"{what} in {precision}: known are {', '.join(known)}")
     if shape.engine not in scenario.engines:
         yield Violation(row, FAMILY, f"runs on {shape.engine}, which the scenario does not allow")
     if shape.llm not in context.setting.llm_names:

@@ -163,13 +163,18 @@ def _demands(context: Context) -> Iterator[Violation]:
         yield Violation(f"demand/{name}/{origin}", FAMILY, "is no demand of the scenario")
 
 
+def wants_most_served(context: Context) -> bool:
+    """Return whether the scenario asks for as much served as can be, rather than for all of it."""
+    return ("maximize", "served") in context.setting.scenario.objective.goals
+
+
 def _unserved(context: Context) -> Iterator[Violation]:
     for missing in context.plan.unserved:
         row = f"unserved/{missing.workload}/{missing.origin}"
         workload = context.setting.workload(missing.workload)
         if workload is None:
             continue
-        if workload.unserved_usd_per_request is None:
+        if workload.unserved_usd_per_request is None and not wants_most_served(context):
             text = "leaves traffic unserved, which the scenario does not allow"
             yield Violation(row, FAMILY, text, missing.units, 0, "units")
         if missing.units < 0:

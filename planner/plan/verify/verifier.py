@@ -11,7 +11,17 @@ from planner.plan.ledgers import plan_ledgers
 from planner.plan.metrics import plan_metrics
 from planner.plan.slo import slo_rows
 from planner.plan.types import Plan
-from planner.plan.verify import capacity, inventory, limits, placement, power, reliability, sums, traffic
+from planner.plan.verify import (
+    capacity,
+    goals,
+    inventory,
+    limits,
+    placement,
+    power,
+    reliability,
+    sums,
+    traffic,
+)
 from planner.plan.verify.context import Context, read_context
 from planner.plan.verify.violation import Violation
 from planner.plan.watts import server_expectations
@@ -57,7 +67,9 @@ def _figures(context: Context) -> Iterator[Violation]:
     yield from limits.check(ledgers)
     yield from sums.check_watts(context, server_expectations(plan, setting, columns))
     yield from sums.check_ledgers(context, ledgers)
-    yield from sums.check_cost(context, plan_micro_cost(plan, setting, columns))
+    cost = plan_micro_cost(plan, setting, columns)
+    yield from sums.check_cost(context, cost)
+    yield from goals.check(context, cost)
     yield from sums.check_slo(context, slo_rows(plan, setting, columns))
     yield from sums.check_metrics(context, plan_metrics(plan, setting, columns))
 

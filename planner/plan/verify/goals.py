@@ -1,0 +1,96 @@
+"""Goals: what the plan says it reached of each goal is what its content amounts to.
+
+Amounts are whole, in the goal's unit: micro-USD/h of cost, milliwatts of expected power, milligrams of
+CO2 per hour, servers, units left unserved. `objective` and `bound` of the plan are the first goal's, in
+USD/h, kW, kg/h, servers or units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from planner.plan.content import route_uses
+from planner.plan.costs import MicroCost, dynamic_watts_per_unit, server_idle_w
+from planner.plan.ledgers import carbon_mg_per_h
+from planner.plan.objective import stated
+from planner.plan.verify.context import Context
+from planner.plan.verify.violation import Violation, exceeds, same
+
+FAMILY = "goals"
+
+MILLIWATTS_PER_WATT = 1000
+
+UNSERVED = "served/priority-"
+
+
+def check(context: Context, cost: MicroCost) -> Iterator[Violation]:
+    """Yield goals that are not the scenario's, and amounts that the content does not make."""
+    goals = list(context.plan.solver.get("goals", ()))
+    names = [str(goal.get("name")) for goal in goals]
+    wanted = expected_names(context)
+    if goals and names != wanted[: len(names)]:
+        text = f"are {', '.join(names)}; the scenario asks for {', '.join(wanted)}"
+        yield Violation("goals", FAMILY, text)
+        return
+    for number, goal in enumerate(goals):
+        name, unit = names[number], str(goal.get("unit"))
+        amount = reached(name, context, cost)
+        if goal.get("value") != amount:
+            text = f"says {goal.get('value')} {unit}, the content makes {amount} {unit}"
+            yield Violation(f"goals/{name}", FAMILY, text, _number(goal, "value"), amount, unit)
+        bound = _number(goal, "bound")
+        if bound is None or exceeds(bound, amount):
+            text = f"its bound {goal.get('bound')} is above what was reached"
+            yield Violation(f"goals/{name}/bound", FAMILY, text, bound, amount, unit)
+    yield from _objective(context, goals, wanted[0], reached(wanted[0], context, cost))
+
+
+def _objective(
+    context: Context, goals: list[Mapping[str, Any]], first: str, amount: int
+) -> Iterator[Violation]:
+    """Yield an objective that is not what the first goal reached."""
+    unit = str(goals[0].get("unit")) if goals else "micro-USD/h"
+    objective = context.plan.objective
+    value, people_unit = stated(amount, unit)
+    if not same(objective, value):
+        text = f"is {objective:.6f} {people_unit}, the plan reaches {value:.6f} of {first}"
+        yield Violation("objective", FAMILY, text, objective, value, people_unit)
+
+
+def _number(goal: Mapping[str, Any], field: str) -> float | None:
+    value = goal.get(field)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def expected_names(context: Context) -> list[str]:
+    """Return the goals of the scenario in order: `served` once per priority, cost last if not named."""
+    scenario = context.setting.scenario
+    names: list[str] = []
+    for _, name in scenario.objective.goals:
+        if name == "served":
+            levels = {w.priority for w in scenario.workloads if w.rate_rps > 0}
+            names += [f"{UNSERVED}{level}" for level in sorted(levels)]
+        else:
+            names.append(name)
+    return names if "cost" in names else [*names, "cost"]
+
+
+def reached(name: str, context: Context, cost: MicroCost) -> int:
+    """Return what the content of the plan amounts to in a goal, whole units of it."""
+    plan, setting = context.plan, context.setting
+    if name == "servers":
+        return len(plan.servers)
+    if name in ("power", "tokens_per_s_per_mw"):
+        idle = sum(server_idle_w(server, setting) * MILLIWATTS_PER_WATT for server in plan.servers)
+        return idle + sum(
+            use.route.units * round(dynamic_watts_per_unit(use, setting) * MILLIWATTS_PER_WATT)
+            for use in route_uses(plan, setting, context.columns)
+        )
+    if name == "carbon":
+        return carbon_mg_per_h(plan, setting, context.columns)
+    if name.startswith(UNSERVED):
+        level = int(name.removeprefix(UNSERVED))
+        members = {w.name for w in setting.scenario.workloads if w.priority == level}
+        return sum(missing.units for missing in plan.unserved if missing.workload in members)
+    return cost.total
