@@ -15,7 +15,7 @@ recomputed on the full topology, independently, in `planner/plan/verify/`.
 ## Units
 
 Money in micro-USD per hour, power and heat in watts, traffic in whole units of its workload (1,000 units
-by default, `solver.demand_units`), load in 1/100,000 of a replica. Every coefficient is an integer: the
+by default, `solver.demand_units`), load in 1/10,000,000 of a replica. Every coefficient is an integer: the
 optimum is a number that can be compared exactly.
 
 ## Sets

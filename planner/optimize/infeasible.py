@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse
 
+from planner.optimize.build import build_program
+from planner.optimize.problem import Problem
 from planner.optimize.program import Arrays, RowInfo
 from planner.optimize.solvers import cp_sat, highs
 
@@ -46,8 +48,13 @@ class Finding:
     ways_out: tuple[tuple[Loosened, ...], ...]
 
 
-def diagnose(arrays: Arrays, time_limit_s: float = 60.0, workers: int = 2) -> Finding:
-    """Return why the infeasible program `arrays` has no solution."""
+MORE_RACKS = 1000
+"""How many times the racks of a class could grow before their number stops being the reason."""
+
+
+def diagnose(problem: Problem, time_limit_s: float = 60.0, workers: int = 2) -> Finding:
+    """Return why the infeasible `problem` has no solution."""
+    arrays = loosened_program(problem)
     search = _Diagnosis(arrays, time.perf_counter() + time_limit_s, workers)
     conflict, minimal = search.minimal_conflict()
     return Finding(
@@ -55,6 +62,18 @@ def diagnose(arrays: Arrays, time_limit_s: float = 60.0, workers: int = 2) -> Fi
         minimal=minimal,
         ways_out=tuple(search.ways_out(conflict)),
     )
+
+
+def loosened_program(problem: Problem) -> Arrays:
+    """Return the program with only its rows, not its column bounds, limiting the number of racks."""
+    classes = problem.rack_classes
+    roomy = replace(problem, rack_classes=replace(classes, count=classes.count * MORE_RACKS))
+    arrays = build_program(roomy)
+    upper = arrays.row_upper.copy()
+    for r, row in enumerate(arrays.rows):
+        if row.family == "racks" and row.is_promise:
+            upper[r] /= MORE_RACKS
+    return replace(arrays, row_upper=upper)
 
 
 class _Diagnosis:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 
-LOAD_SCALE = 100_000
-"""Load of one fully used replica. A unit of traffic that keeps a replica 2 % busy has load 2,000."""
+LOAD_SCALE = 10_000_000
+"""Load of one fully used replica. A unit of traffic that keeps a replica 2 % busy has load 200,000."""
 
 UNLIMITED = 2**52
 """An upper bound that never binds; below 2**53, so that every solver holds it exactly."""

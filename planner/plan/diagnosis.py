@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from planner.files import write_json_atomic
-from planner.optimize.build import build_program
 from planner.optimize.infeasible import Finding, Loosened, diagnose
 from planner.optimize.problem import Problem
 from planner.optimize.program import RowInfo
 from planner.plan.assemble import Assembly
 from planner.shapes import MenuEntry, Promise
+from planner.topology import Question
 
-MARGIN_OVER_BEST = 1.05
-"""An SLO offered as a way out leaves this much over what a shape reaches without load: at its best value
-a replica could carry no traffic at all."""
+MARGINS_OVER_BEST = (1.05, 1.2, 1.5, 2.0, 3.0, 5.0)
+"""SLOs offered as a way out, as multiples of what a shape reaches without load: at exactly its best value a
+replica could carry no traffic at all. The first that leads to a plan is offered."""
 
 
 class ConflictRow(BaseModel):
@@ -91,15 +92,20 @@ def _where(row: ConflictRow) -> str:
     return f"  ({row.file}" + (f":{row.line})" if row.line is not None else ")")
 
 
-def unservable(assembly: Assembly) -> Infeasible | None:
+Trial = Callable[[Question], bool]
+"""Says whether a changed question has a plan."""
+
+
+def unservable(assembly: Assembly, has_plan: Trial) -> Infeasible | None:
     """Return the finding for demand that no shape can serve at any site, None if there is none.
 
-    Found before solving: the SLO is out of reach of every shape, or no shape fits the accelerators.
+    Found before solving: the SLO is out of reach of every shape, or no shape fits the accelerators. A
+    looser SLO is offered only after `has_plan` confirmed it.
     """
     scenario = assembly.question.scenario
     served = {assembly.problem.assignments.lane.tolist()[a] for a in range(len(assembly.assignment_pools))}
     conflict: list[ConflictRow] = []
-    ways: list[WayOut] = []
+    wanted: dict[str, dict[str, float]] = {}
     for i, demand in enumerate(assembly.demands):
         if assembly.problem.demands.unserved_cost[i] >= 0:
             continue
@@ -131,13 +137,15 @@ def unservable(assembly: Assembly) -> Infeasible | None:
                 text,
             )
         )
-        if change is not None:
-            ways.append(change)
-    return Infeasible(conflict=conflict, minimal=True, relaxations=ways) if conflict else None
+        wanted.setdefault(demand.workload, change)
+    changes = {name: change for name, change in wanted.items() if change}
+    way = _confirmed(assembly.question, changes, has_plan) if changes else None
+    relaxations = [] if way is None else [way]
+    return Infeasible(conflict=conflict, minimal=True, relaxations=relaxations) if conflict else None
 
 
-def _reach(assembly: Assembly, promises: Sequence[Promise]) -> tuple[str, WayOut | None]:
-    """Return what the best shape could reach, in words and as a way out."""
+def _reach(assembly: Assembly, promises: Sequence[Promise]) -> tuple[str, dict[str, float]]:
+    """Return what the best shape could reach, in words and as the SLO fields it misses (ms)."""
     wanted = set(promises)
     entries: list[MenuEntry] = [
         entry
@@ -145,47 +153,62 @@ def _reach(assembly: Assembly, promises: Sequence[Promise]) -> tuple[str, WayOut
         if any(promise in wanted for promise in entry.best)
     ]
     workload = assembly.question.scenario.workload(promises[0].workload)
-    name = workload.name
-    if not entries:
+    name, slo = workload.name, workload.slo
+    if not entries or slo is None:
         reasons = sorted({refusal.reason for refusal in assembly.offering.refused})[:3]
-        return (
-            f"none of the allowed servers runs any shape of {', '.join(workload.llms)}"
-            + (f" ({'; '.join(reasons)})" if reasons else ""),
-            None,
-        )
-    slo = workload.slo
-    best: tuple[float, str, list[Change]] | None = None
+        found = f" ({'; '.join(reasons)})" if reasons else ""
+        return f"none of the allowed servers runs any shape of {', '.join(workload.llms)}{found}", {}
+    best: tuple[float, str, dict[str, float]] | None = None
     for entry in entries:
         for promise in wanted & set(entry.best):
             column = entry.best[promise]
-            changes: list[Change] = []
-            for field, reached in (
-                ("ttft_ms", column.best_ttft_ms + promise.rtt_ms),
-                ("tpot_ms", column.best_tpot_ms),
-            ):
-                asked = getattr(slo, field) if slo is not None else None
-                if asked is not None and reached > asked:
-                    to = round(reached * MARGIN_OVER_BEST, 1)
-                    changes.append(Change(row=f"slo/{name}/{field}", from_=asked, to=to, unit="ms"))
-            excess = sum(change.to / change.from_ for change in changes)
-            if changes and (best is None or excess < best[0]):
-                best = (excess, entry.shape.name, changes)
+            reached = {"ttft_ms": column.best_ttft_ms + promise.rtt_ms, "tpot_ms": column.best_tpot_ms}
+            missed = {
+                field: value
+                for field, value in reached.items()
+                if getattr(slo, field) is not None and value > getattr(slo, field)
+            }
+            excess = sum(value / getattr(slo, field) for field, value in missed.items())
+            if missed and (best is None or excess < best[0]):
+                best = (excess, entry.shape.name, missed)
     if best is None:
-        return f"no shape of {', '.join(workload.llms)} keeps the SLO of {name}", None
-    _, best_shape, changes = best
-    words = " and ".join(f"{c.row.rsplit('/', 1)[-1]} {c.from_:g} ms" for c in changes)
-    at_best = " and ".join(f"{c.to / MARGIN_OVER_BEST:.0f} ms" for c in changes)
-    words += f", while the best shape ({best_shape}) reaches {at_best} without load"
-    relax = WayOut(
-        changes=changes,
-        text="; ".join(f"{c.row.rsplit('/', 1)[-1]} of {name}: {c.from_:g} -> {c.to:g} ms" for c in changes),
-    )
-    return f"{name} asks for {words}", relax
+        return f"no shape of {', '.join(workload.llms)} keeps the SLO of {name} under any load", {}
+    _, shape, missed = best
+    asked = " and ".join(f"{field} {getattr(slo, field):g} ms" for field in missed)
+    at_best = " and ".join(f"{value:.0f} ms" for value in missed.values())
+    text = f"{name} asks for {asked}, while the best shape ({shape}) reaches {at_best} without load"
+    return text, missed
+
+
+def _confirmed(
+    question: Question, reached: Mapping[str, Mapping[str, float]], has_plan: Trial
+) -> WayOut | None:
+    """Return the tightest of a few looser SLOs with which there is a plan, None if none of them helps."""
+    for margin in MARGINS_OVER_BEST:
+        changes: list[Change] = []
+        workloads = list(question.scenario.workloads)
+        for index, workload in enumerate(workloads):
+            if workload.name not in reached or workload.slo is None:
+                continue
+            update = {field: round(value * margin, 1) for field, value in reached[workload.name].items()}
+            for field, to in update.items():
+                asked = float(getattr(workload.slo, field))
+                row = f"slo/{workload.name}/{field}"
+                changes.append(Change(row=row, from_=asked, to=to, unit="ms"))
+            slo = workload.slo.model_copy(update=update)
+            workloads[index] = workload.model_copy(update={"slo": slo})
+        scenario = question.scenario.model_copy(update={"workloads": workloads})
+        if has_plan(replace(question, scenario=scenario)):
+            text = "; ".join(
+                f"{c.row.split('/')[2]} of {c.row.split('/')[1]}: {c.from_:g} -> {c.to:g} ms" for c in changes
+            )
+            return WayOut(changes=changes, text=text)
+    return None
 
 
 def diagnosis(assembly: Assembly, problem: Problem, time_limit_s: float, workers: int) -> Infeasible:
     """Return the finding for a problem of the assembly that the solver proved infeasible."""
-    finding = diagnose(build_program(problem), time_limit_s, workers)
+    finding = diagnose(problem, time_limit_s, workers)
     return in_words(assembly, finding)
 
 

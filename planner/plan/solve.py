@@ -32,6 +32,9 @@ MOST_ROUNDS = 12
 DIAGNOSIS_S = 60.0
 """Time to look for the reason when there is no plan."""
 
+IN_PEOPLE_UNITS = {"micro-USD/h": 1e-6, "mW": 1e-6, "mg CO2/h": 1e-6}
+"""Unit of a goal -> factor to USD/h, kW, kg/h; other goals are counts."""
+
 Stage = Callable[[str], None]
 
 
@@ -76,7 +79,7 @@ def solve(
     started = time.perf_counter()
     hooks.stage("enumerating and timing replica shapes")
     assembly = assemble(question)
-    missing = unservable(assembly)
+    missing = unservable(assembly, has_plan)
     if missing is not None:
         raise NoPlan(missing)
     settings = search_settings(question.scenario.solver)
@@ -104,6 +107,16 @@ def solve(
     raise BrokenPlan("no placement was found that survives the failures asked for")
 
 
+QUICK = Settings(time_limit_s=15.0, relative_gap=0.5)
+"""Enough to say whether there is a plan at all."""
+
+
+def has_plan(question: Question) -> bool:
+    """Return whether a question has a plan, by a quick search."""
+    solution = solve_problem(assemble(question).problem, QUICK)
+    return solution.status in ("optimal", "feasible")
+
+
 def with_bound(solution: Solution, bound: int | None, settings: Settings) -> Solution:
     """Return the solution with the bound of the last program that every plan has to keep."""
     if bound is None or bound >= solution.bound:
@@ -128,6 +141,7 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
     question = assembly.question
     parts = unfold(assembly, solution)
     books = keep_books(parts, Setting(question.scenario, assembly.graph, question.catalog))
+    factor = IN_PEOPLE_UNITS.get(solution.goals[0].unit, 1.0)
     document = question.scenario.document
     scenario = question.scenario.model_dump(mode="json")
     topology = question.topology.model_dump(mode="json")
@@ -139,8 +153,8 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
         ),
         topology=topology,
         status="optimal" if solution.status == "optimal" else "feasible",
-        objective=solution.objective / 1e6,
-        bound=solution.bound / 1e6,
+        objective=solution.objective * factor,
+        bound=solution.bound * factor,
         gap=round(solution.gap, 9),
         cost=books.cost,
         servers=books.servers,

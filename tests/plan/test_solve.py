@@ -19,8 +19,7 @@ def cost_of(question):
     """Return the optimal cost of a question, infinity where there is no plan."""
     try:
         return planner.solve(question).objective
-    except planner.NoPlan as no_plan:
-        assert no_plan.infeasible is not None
+    except planner.NoPlan:
         return float("inf")
 
 
@@ -128,16 +127,17 @@ def test_an_slo_that_no_shape_reaches_is_answered_with_the_best_reachable():
     assert any(row.row.startswith("slo/chat") for row in found.conflict)
     change = found.relaxations[0].changes[0]
     assert change.row == "slo/chat/tpot_ms"
-    assert planner.solve(
-        changed(workload={"slo": {"ttft_ms": 1000, "tpot_ms": change.to * 1.2, "percentile": 95}})
-    ).servers
+    looser = {"ttft_ms": 1000, "tpot_ms": change.to, "percentile": 95}
+    assert planner.solve(changed(workload={"slo": looser})).servers
 
 
 def test_survival_holds_as_placed():
     """A plan that must survive the loss of a server or loop verifies on its real placement."""
-    plan = planner.solve(changed(reliability={"survive": ["server", "cooling_loop"]}))
+    plan = planner.solve(
+        changed(reliability={"survive": ["server", "cooling_loop"]}, workload={"rate_rps": 200})
+    )
     assert planner.verify(plan) == []
-    assert len(plan.servers) > len(planner.solve(SMALL).servers) - 1
+    assert len(plan.servers) > len(planner.solve(changed(workload={"rate_rps": 200})).servers)
 
 
 def test_the_least_power_is_not_above_the_cheapest_plans(plan):
@@ -153,7 +153,7 @@ def test_all_that_can_be_served_is_served_before_money_counts():
     )
     assert plan.unserved
     assert len(plan.servers) == 1
-    assert plan.objective * 1e6 == sum(gone.units for gone in plan.unserved)
+    assert plan.objective == sum(gone.units for gone in plan.unserved)
 
 
 def test_measured_rates_need_no_model_of_performance(tmp_path):

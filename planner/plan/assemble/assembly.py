@@ -390,7 +390,7 @@ def _assignment_tables(
             watts = column.joules_per_request * rate
             tariff = 0.0 if host in rented else float(about["electricity_usd_per_kwh"])
             cost = electricity_micro_usd(watts, pue_of[host], tariff)
-            load = math.ceil(LOAD_SCALE * rate / column.rate_rps - 1e-9)
+            load = round(LOAD_SCALE * rate / column.rate_rps)
             rows.append((lane, q, load, cost))
             carbon.append(carbon_mg_per_h(watts, pue_of[host], float(about["carbon_g_per_kwh"])))
             dynamic_watts.append(watts)
