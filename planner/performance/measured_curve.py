@@ -99,7 +99,7 @@ class MeasuredCurve:
         if largest <= 0:
             return 0.0
         reached = self.requests_per_s[self.concurrency <= largest]
-        return float(max(np.max(reached), self.at(largest).requests_per_s))
+        return max(float(np.max(reached)), float(self.at(largest).requests_per_s))
 
 
 def measured_curve(rows: pd.DataFrame, percentile: float | None = None) -> MeasuredCurve:

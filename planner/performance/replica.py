@@ -195,11 +195,6 @@ def refusal(
             f"{accelerator.id} has no known FLOP rate in the catalog: "
             "give tflops in the scenario's catalog section"
         )
-    if shape.power_cap_w is not None and shape.power_cap_w <= idle_w(accelerator):
-        return (
-            f"a power cap of {shape.power_cap_w:g} W is not above the {idle_w(accelerator):.0f} W that "
-            f"{accelerator.id} draws idle: set a cap between that and {accelerator.tdp_w:g} W"
-        )
     if shape.weights not in WEIGHT_BYTES:
         return f"unknown weights precision {shape.weights!r}: use one of {', '.join(WEIGHT_BYTES)}"
     if shape.kv_cache not in KV_BYTES:
