@@ -40,6 +40,7 @@ FITTED = ("busy", "byte_pj", "flop_pj")
 START = np.array([0.15, 120.0, 0.8])
 LOWEST = np.array([0.0, 20.0, 0.1])
 HIGHEST = np.array([0.5, 400.0, 5.0])
+CAP_SHARES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 OUTLIER = 0.1
 """Relative residual from which a row weighs less (soft L1)."""
 
@@ -166,6 +167,15 @@ def report(
         print(f"left out, {kind} by {kind}: " + summary(np.concatenate(list(errors.values()))))
         for name, error in errors.items():
             print(f"    {name:26s}" + summary(error))
+    print("slowdown under a cap, prefill / decode at typical utilization:")
+    print("    cap, share of TDP         " + "".join(f"{share:>14.0%}" for share in CAP_SHARES))
+    for name in left_out["accelerator"]:
+        sku = catalog.accelerators[name]
+        models = [power_model(sku, share * sku.tdp_w, best) for share in CAP_SHARES]
+        cells = "".join(
+            f"{model.slowdown('prefill'):9.2f}/{model.slowdown('decode'):.2f}" for model in models
+        )
+        print(f"    {name:26s}" + cells)
 
 
 def as_yaml(rows: pd.DataFrame, catalog: Catalog, best: PowerCoefficients, left_out: dict[str, Array]) -> str:

@@ -1,0 +1,64 @@
+"""Which provider times a replica."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from planner.performance.calibration_file import Calibration
+from planner.performance.memory import EngineLimits
+from planner.performance.providers.aiconfigurator import aiconfigurator_replica
+from planner.performance.replica import replica_model
+from planner.performance.shape import Shape
+from planner.performance.types import ReplicaModel
+
+if TYPE_CHECKING:
+    from planner.catalog.accelerators import Accelerator
+    from planner.catalog.llm import LLM
+    from planner.catalog.servers import Server
+
+TimingProvider = Literal["analytic", "aiconfigurator"]
+
+
+def replica_from(
+    provider: TimingProvider,
+    llm: LLM,
+    accelerator: Accelerator,
+    shape: Shape,
+    *,
+    server: Server | None = None,
+    calibration: Calibration | None = None,
+    memory_fraction: float | None = None,
+    limits: EngineLimits | None = None,
+    analytic_where_unknown: bool = False,
+) -> ReplicaModel:
+    """Return one replica timed by a provider; other parameters as of ``replica_model``.
+
+    ``analytic_where_unknown`` mixes providers: what the chosen one cannot time (an accelerator, an LLM
+    or a precision it has no tables for) is timed by the analytic model, and says so in ``provider``.
+
+    Raises
+    ------
+    ProviderMissing
+        The provider's package is not installed.
+    """
+    analytic = replica_model(
+        llm,
+        accelerator,
+        shape,
+        server=server,
+        calibration=calibration,
+        memory_fraction=memory_fraction,
+        limits=limits,
+    )
+    if provider == "analytic" or not analytic.fits:
+        return analytic
+    chosen = aiconfigurator_replica(
+        llm,
+        accelerator,
+        shape,
+        server=server,
+        calibration=calibration,
+        memory_fraction=memory_fraction,
+        limits=limits,
+    )
+    return analytic if analytic_where_unknown and not chosen.fits else chosen
