@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from planner.catalog import KINDS, UnknownEntry, catalog_entry, catalog_rows, load_catalog
 from planner.files import close_matches
 from planner.report.topology import topology_record
+from planner.report.wide import print_wide, wide_table
 from planner.topology import build_graph, load_topology, topology_names
 
 TOPOLOGIES = "topologies"
@@ -72,7 +72,7 @@ def _topology_row(name: str) -> dict[str, Any]:
     }
 
 
-WRAPPED = ("description", "notes")
+PROSE = ("description", "notes")
 """Columns of prose; all others stay on one line, however wide the table becomes."""
 
 
@@ -81,16 +81,10 @@ def print_rows(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     if not rows:
         console.print("none")
         return
-    table = Table(header_style="bold", box=SIMPLE_HEAD)
-    for name in rows[0]:
-        if name in WRAPPED:
-            table.add_column(name, overflow="fold", max_width=70)
-        else:
-            table.add_column(name, no_wrap=True)
+    table = wide_table("", *rows[0], prose=PROSE)
     for row in rows:
         table.add_row(*(_shown(value) for value in row.values()))
-    wide = max(console.width, table.__rich_measure__(console, console.options.update(width=1000)).maximum)
-    Console(file=console.file, width=wide, force_terminal=console.is_terminal).print(table)
+    print_wide(table, console)
 
 
 def print_record(record: Mapping[str, Any], console: Console) -> None:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from planner.plan.diagnosis import Infeasible
 from planner.plan.types import LedgerRow, Plan
+from planner.report.wide import print_wide, wide_table
 
 FULLEST_LIMITS = 8
 """Limits printed, the fullest first."""
@@ -35,10 +36,10 @@ def summary_text(plan: Plan) -> str:
 
 def print_summary(plan: Plan, console: Console) -> None:
     """Print the headline, pools, cost, latency and the fullest limits."""
-    console.print(summary_text(plan), highlight=False, markup=False)
-    console.print(_pools(plan))
-    console.print(_latency(plan))
-    console.print(_limits(plan))
+    console.print(summary_text(plan), highlight=False, markup=False, soft_wrap=True)
+    print_wide(_pools(plan), console)
+    print_wide(_latency(plan), console)
+    print_wide(_limits(plan), console)
     for gone in plan.unserved:
         console.print(
             f"unserved: {gone.rate_rps:g} requests/s of {gone.workload} from {gone.origin}",
@@ -47,15 +48,8 @@ def print_summary(plan: Plan, console: Console) -> None:
         )
 
 
-def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
-
-
 def _pools(plan: Plan) -> Table:
-    table = _table("Replicas", "site", "server", "LLM", "shape", "precision", "replicas", "load")
+    table = wide_table("Replicas", "site", "server", "LLM", "shape", "weights/cache", "replicas", "load")
     load: dict[str, float] = defaultdict(float)
     for used in plan.pools:
         load[used.pool] += used.load
@@ -74,7 +68,7 @@ def _pools(plan: Plan) -> Table:
             group.server,
             s.llm,
             " ".join(degrees) + role,
-            f"{s.weights}, cache {s.kv_cache}",
+            f"{s.weights}/{s.kv_cache}",
             str(group.count),
             f"{load[group.pool] / max(total[group.pool], 1):.0%}",
         )
@@ -82,7 +76,7 @@ def _pools(plan: Plan) -> Table:
 
 
 def _latency(plan: Plan) -> Table:
-    table = _table(
+    table = wide_table(
         "Latency, predicted of asked", "workload", "from", "at", "percentile", "TTFT ms", "TPOT ms"
     )
     seen = set()
@@ -107,7 +101,7 @@ def _of(predicted: float | None, asked: float | None) -> str:
 
 
 def _limits(plan: Plan) -> Table:
-    table = _table("Fullest limits", "limit", "used", "of", "unit", "share")
+    table = wide_table("Fullest limits", "limit", "used", "of", "unit", "share")
     rows = [row for family in ledger_rows(plan) for row in family if row.limit]
     rows.sort(key=lambda row: -row.used / (row.limit or 1.0))
     for row in rows[:FULLEST_LIMITS]:

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from planner.plan.assemble.serving import Offering
+from planner.report.wide import print_wide, wide_table
 
 
 def shape_rows(offering: Offering) -> dict[str, list[dict[str, Any]]]:
@@ -54,9 +54,8 @@ def shape_rows(offering: Offering) -> dict[str, list[dict[str, Any]]]:
 def print_shapes(offering: Offering, console: Console, *, everything: bool = False) -> None:
     """Print the menu, best rate per accelerator first; with `everything`, each shape left out as well."""
     rows = shape_rows(offering)
-    table = Table(title="Shapes to choose from", title_justify="left")
-    for heading in ("workload", "shape", "server", "RTT ms", "rps/replica", "rps/accelerator", "limited by"):
-        table.add_column(heading, overflow="fold")
+    headings = ("workload", "shape", "server", "RTT ms", "rps/replica", "rps/accelerator", "limited by")
+    table = wide_table("Shapes to choose from", *headings)
     rows["shapes"].sort(key=lambda row: (row["workload"], row["rtt_ms"], -row["max_rps_per_accelerator"]))
     for row in rows["shapes"]:
         table.add_row(
@@ -68,7 +67,7 @@ def print_shapes(offering: Offering, console: Console, *, everything: bool = Fal
             f"{row['max_rps_per_accelerator']:.4f}",
             row["limited_by"],
         )
-    console.print(table)
+    print_wide(table, console)
     reasons = Counter(row["reason"] for row in rows["left_out"])
     console.print(
         f"{len(offering.menu.entries)} shapes on the menu; left out: "
