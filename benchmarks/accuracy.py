@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.calibrate import GENERATION_OF, data_folder, errors, read_rows
+from benchmarks.calibrate import GENERATION_OF, data_folder, errors, read_kernels, read_rows
 from benchmarks.calibration_fit import Design, fit, leave_pairs_out
 from benchmarks.calibration_rows import Rows
 from planner.performance.calibration_file import load_calibration
@@ -43,7 +43,7 @@ def main() -> None:
         )
         title = "shipped calibration (its own rows included)"
     else:
-        design = Design.of(rows, GENERATION_OF)
+        design = Design.of(rows, GENERATION_OF, read_kernels())
         logs = leave_pairs_out(rows, design, fit(rows, design, iterations=60))
         title = "each (llm, accelerator) pair predicted without its own rows"
     timed = rows.predict(logs)

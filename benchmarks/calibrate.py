@@ -23,7 +23,6 @@ from benchmarks.calibration_fit import (
     PRIORS,
     Design,
     fit,
-    generation,
     leave_pairs_out,
 )
 from benchmarks.calibration_rows import Rows, prepare, select_rows
@@ -32,6 +31,7 @@ from planner.catalog import load_catalog
 from planner.performance.closed_loop import Latency
 from planner.performance.coefficients import NAMES, UNCALIBRATED
 
+KERNELS = Path("planner/performance/calibration/kernels.yaml")
 DEFAULT_OUTPUT = Path("planner/performance/calibration/analytic.yaml")
 # Architecture generation by the beginning of the catalog id (vendors' own names).
 GENERATION_OF = {
@@ -92,7 +92,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     rows = read_rows(chosen.data)
     print(f"{len(rows)} measured configurations")
-    design = Design.of(rows, GENERATION_OF)
+    design = Design.of(rows, GENERATION_OF, read_kernels())
     parameters = fit(rows, design, iterations=60, report=True)
     held_out = rows.predict(leave_pairs_out(rows, design, parameters))
     document = calibration_document(rows, design, parameters, held_out)
@@ -116,6 +116,15 @@ def read_rows(folder: Path) -> Rows:
     rows, left_out = prepare(select_rows(table), BenchmarkCatalog(load_catalog()))
     print("left out: " + "; ".join(f"{count} x {why}" for why, count in left_out.head(8).items()))
     return rows
+
+
+def read_kernels(path: Path = KERNELS) -> dict[str, dict[str, float]]:
+    """Return kernel values by accelerator, as ``benchmarks/kernel_fit.py`` wrote them."""
+    from ruamel.yaml import YAML
+
+    with path.open(encoding="utf-8") as stream:
+        document = YAML(typ="safe", pure=True).load(stream)
+    return {name: entry["values"] for name, entry in document["accelerators"].items()}
 
 
 def errors(rows: Rows, timed: Latency) -> pd.DataFrame:

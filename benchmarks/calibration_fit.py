@@ -67,8 +67,8 @@ PRIORS: dict[str, Prior] = {
     "host_link_contention": Prior(0.3, 0.0, 0.0, 0.0, 0.0),
     "network_latency_us": FIXED,
     "network_bandwidth": FIXED,
-    "exchange_latency_us": Prior(0.4, 0.2, 0.0, 0.3, 0.2),
-    "exchange_bandwidth": Prior(0.3, 0.2, 0.0, 0.3, 0.2),
+    "exchange_latency_us": Prior(0.2, 0.15, 0.0, 0.2, 0.2),
+    "exchange_bandwidth": Prior(0.2, 0.15, 0.0, 0.2, 0.2),
     "overlap": Prior(0.2, 0.0, 0.0, 0.0, 0.0),
 }
 LEVELS = ("overall", "generation", "accelerator", "engine", "variant")
@@ -82,10 +82,16 @@ class Design:
     labels: dict[str, list[str]]
     columns: dict[tuple[str, str, str], int] = field(default_factory=dict)
     deviations: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    centers: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
-    def of(cls, rows: Rows, generation_of: dict[str, str]) -> Design:
-        """Lay out levels for a set of rows."""
+    def of(
+        cls,
+        rows: Rows,
+        generation_of: dict[str, str],
+        kernels: dict[str, dict[str, float]] | None = None,
+    ) -> Design:
+        """Lay out levels for a set of rows; ``kernels`` (values by accelerator) center the priors."""
         table = rows.table
         text = {
             "overall": ["all"] * len(table),
@@ -111,7 +117,31 @@ class Design:
                     design.columns[(level, label, name)] = len(deviations)
                     deviations.append(width)
         design.deviations = np.array(deviations)
+        design.centers = np.zeros(len(deviations))
+        design._center(kernels or {}, generation_of)
         return design
+
+    def _center(self, kernels: dict[str, dict[str, float]], generation_of: dict[str, str]) -> None:
+        """Put the priors where single-kernel measurements are: mean, generation, accelerator."""
+        for name in NAMES:
+            logs = {a: np.log(v[name]) for a, v in kernels.items() if name in v}
+            if not logs or PRIORS[name].overall <= 0:
+                continue
+            families: dict[str, list[float]] = {}
+            for accelerator, value in logs.items():
+                families.setdefault(generation(accelerator, generation_of), []).append(value)
+            means = {family: float(np.mean(values)) for family, values in families.items()}
+            overall = float(np.mean(list(means.values())))
+            self._set(("overall", "all", name), overall - np.log(UNCALIBRATED[name]))
+            for family, mean in means.items():
+                self._set(("generation", family, name), mean - overall)
+            for accelerator, value in logs.items():
+                family = generation(accelerator, generation_of)
+                self._set(("accelerator", accelerator, name), value - means[family])
+
+    def _set(self, key: tuple[str, str, str], center: float) -> None:
+        if key in self.columns:
+            self.centers[self.columns[key]] = center
 
     def logs(self, parameters: np.ndarray, without_variants: bool = False) -> np.ndarray:
         """Return log coefficients of every row, shape (rows, names)."""
@@ -196,7 +226,7 @@ def solve_step(
     rows_weight = weight[owner] * robust
     count = len(design.deviations)
     normal = np.diag(1.0 / design.deviations**2)
-    right = -parameters / design.deviations**2
+    right = -(parameters - design.centers) / design.deviations**2
     # Columns of each name: one active column per level and row.
     active, values = [], []
     for level in LEVELS:
@@ -223,7 +253,7 @@ def cost(parameters: np.ndarray, design: Design, found: np.ndarray, weight: np.n
     """Return the robust objective with its priors."""
     scale = np.abs(found)
     loss = np.where(scale <= ROBUST_AT, scale**2 / 2, ROBUST_AT * (scale - ROBUST_AT / 2))
-    return float((weight * loss).sum() + ((parameters / design.deviations) ** 2).sum() / 2)
+    return float((weight * loss).sum() + (((parameters - design.centers) / design.deviations) ** 2).sum() / 2)
 
 
 def fit(
@@ -234,7 +264,7 @@ def fit(
     report: bool = False,
 ) -> np.ndarray:
     """Return the parameters that explain the rows best under the priors."""
-    parameters = np.zeros(len(design.deviations)) if start is None else start.copy()
+    parameters = design.centers.copy() if start is None else start.copy()
     logs = design.logs(parameters)
     found, owner, _ = residuals(rows, logs)
     best = cost(parameters, design, found, rows.weight[owner])

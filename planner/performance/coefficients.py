@@ -61,11 +61,11 @@ class Coefficients:
     reduce_bandwidth: Array
     """Share of the scale-up link reached by a large all-reduce."""
     host_link_latency_us: Array
-    """All-reduce start-up through PCIe, two accelerators."""
+    """Added to an all-reduce through PCIe for each pair of accelerators after the first."""
     host_link_bandwidth: Array
-    """Share of the PCIe link reached by a large all-reduce of two accelerators."""
+    """Factor on ``reduce_bandwidth`` when the PCIe link carries the all-reduce of a pair."""
     host_link_contention: Array
-    """Exponent: that share falls as (group / 2) ** -contention (shared root complex)."""
+    """Exponent: that factor falls as (group / 2) ** -contention (shared root complex)."""
     network_latency_us: Array
     """Start-up of a collective or a transfer over the scale-out network."""
     network_bandwidth: Array
@@ -120,14 +120,14 @@ def from_logs(logs: Array) -> Coefficients:
 UNCALIBRATED: dict[str, float] = {
     "compute": 0.70,
     "narrow_compute": 0.85,
-    "half_tokens": 60.0,
+    "half_tokens": 20.0,
     "memory": 0.80,
     "attention_compute": 0.45,
     "cache_memory": 0.70,
     "latent_attention": 0.8,
     "expert_compute": 0.50,
     "expert_memory": 0.60,
-    "expert_pad_tokens": 16.0,
+    "expert_pad_tokens": 30.0,
     "traffic": 1.0,
     "weight_only_compute": 0.7,
     "kernel_gap_us": 1.5,
@@ -140,8 +140,8 @@ UNCALIBRATED: dict[str, float] = {
     "reduce_latency_us": 4.0,
     "reduce_hop_us": 1.5,
     "reduce_bandwidth": 0.7,
-    "host_link_latency_us": 18.0,
-    "host_link_bandwidth": 0.5,
+    "host_link_latency_us": 6.0,
+    "host_link_bandwidth": 0.9,
     "host_link_contention": 0.8,
     "network_latency_us": 20.0,
     "network_bandwidth": 0.7,

@@ -65,19 +65,17 @@ def all_reduce_ms(links: Links, rates: Coefficients, ranks: Array, message_bytes
     inside = (rates.reduce_latency_us + hops) * 1e-3 + ring * message_bytes / (
         links.scale_up_gb_s * rates.reduce_bandwidth * 1e6
     )
-    shared = np.maximum(ranks / 2.0, 1.0) ** -rates.host_link_contention
-    through_host = (rates.host_link_latency_us + hops) * 1e-3 + ring * message_bytes / (
-        links.host_gb_s * rates.host_link_bandwidth * shared * 1e6
-    )
+    # Through the host each further pair waits for the shared root complex, and bandwidth is shared.
+    pairs = np.maximum(ranks / 2.0, 1.0)
+    share = rates.reduce_bandwidth * rates.host_link_bandwidth * pairs**-rates.host_link_contention
+    waits = (rates.reduce_latency_us + hops + rates.host_link_latency_us * (pairs - 1.0)) * 1e-3
+    through_host = waits + ring * message_bytes / (links.host_gb_s * share * 1e6)
     domain = np.where(ranks <= links.scale_up_domain, inside, through_host)
     boxes = ranks / links.server_accelerators
-    across = through_host * 0 + (
-        rates.network_latency_us * 1e-3 * np.log2(np.maximum(boxes, 2.0))
-        + 2.0
-        * (boxes - 1.0)
-        / np.maximum(boxes, 1.0)
-        * message_bytes
-        / (links.network_gb_s * links.server_accelerators * rates.network_bandwidth * 1e6)
+    across = rates.network_latency_us * 1e-3 * np.log2(np.maximum(boxes, 2.0)) + 2.0 * (
+        boxes - 1.0
+    ) / np.maximum(boxes, 1.0) * message_bytes / (
+        links.network_gb_s * links.server_accelerators * rates.network_bandwidth * 1e6
     )
     one_box = np.where(links.scale_up_domain > 1, inside, through_host)
     wide = ranks > links.server_accelerators

@@ -118,7 +118,7 @@ def _spread_data_parallel_attention(table: pd.DataFrame) -> None:
     """
     if "notes" not in table:
         return
-    marked = table["notes"].fillna("").astype(str).str.contains("dp-attention on")
+    marked = table["notes"].astype(str).str.contains("dp-attention on")
     chosen = marked & (table["dp"] == 1) & (table["tp"] > 1)
     table.loc[chosen, "dp"] = table.loc[chosen, "tp"]
     table.loc[chosen, "tp"] = 1
