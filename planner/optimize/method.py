@@ -6,6 +6,7 @@
 3. CP-SAT makes the traffic whole around that design (replicas may grow a little, nothing shrinks).
 4. CP-SAT searches the whole program from that plan while time and gap are left; programs that are small
    start here.
+5. Among plans of (nearly) the same cost the simplest is kept: fewest pools, fewest replicas.
 
 The bound is the best of all stages; it always belongs to the real program.
 """
@@ -35,6 +36,7 @@ from planner.optimize.solution import (
 )
 from planner.optimize.solvers import cp_sat, highs
 from planner.optimize.solvers.outcome import Outcome
+from planner.optimize.tidy import tidied
 
 SMALL_COLUMNS = 400
 """Programs up to this many columns go to CP-SAT at once (measured in benchmarks/methods.py)."""
@@ -71,8 +73,14 @@ def solve_problem(
         first = first or found
         reached.append(Reached(goal.name, goal.unit, found.objective, found.bound))
         arrays = _keep(arrays, aimed.cost, found.objective, goal.name)
-    if solution is None or first is None:
+    if solution is None or first is None or start is None:
         return found
+    tidy = _tidied(problem, aimed, start, reached[-1], settings, deadline - time.perf_counter())
+    solution = replace(solution, values=values_by_kind(aimed, tidy))
+    value = round(float(aimed.cost @ tidy))
+    reached[-1] = replace(reached[-1], value=value)
+    if len(reached) == 1:
+        first = replace(first, objective=value)
     return replace(
         solution,
         status=first.status,
@@ -80,6 +88,32 @@ def solve_problem(
         bound=first.bound,
         goals=tuple(reached),
         stages=(*(first.stages if first is not solution else ()), *solution.stages),
+    )
+
+
+TIDY_SHARE = 0.001
+"""What a simpler plan may cost more, where the gap asked for allows it."""
+
+TIDY_SECONDS = 5.0
+"""Time to look for a simpler plan of the same cost, at most a fifth of the time limit."""
+
+
+def _tidied(
+    problem: Problem, aimed: Arrays, values: Floats, reached: Reached, settings: Settings, left_s: float
+) -> Floats:
+    """Return the simplest plan within what the last goal's gap leaves."""
+    allowed = math.floor(reached.bound / (1 - settings.relative_gap)) if settings.relative_gap < 1 else 0
+    budget = max(reached.value, min(allowed, math.floor(reached.value * (1 + TIDY_SHARE))))
+    seconds = min(TIDY_SECONDS, 0.2 * settings.time_limit_s)
+    return tidied(
+        problem,
+        aimed,
+        values,
+        budget,
+        time_limit_s=min(seconds, max(left_s, 0.5)) if not settings.reproducible else 100 * seconds,
+        workers=settings.workers,
+        seed=settings.seed,
+        deterministic_limit=seconds * DETERMINISTIC_UNITS_PER_S if settings.reproducible else None,
     )
 
 

@@ -52,6 +52,7 @@ def enumerate_shapes(
     roles: Sequence[Role] = ("aggregated",),
     power_caps_w: Sequence[float | None] = (None,),
     memory_fraction: float | None = None,
+    most_servers: int = MAX_SERVERS_PER_REPLICA,
 ) -> Enumeration:
     """Return every shape of `llm` on `server`.
 
@@ -64,9 +65,10 @@ def enumerate_shapes(
         roles: aggregated serving, or the sides of a prefill/decode split.
         power_caps_w: caps per accelerator to try; None is uncapped.
         memory_fraction: share of memory the engine may use; None: the engine's default.
+        most_servers: servers one replica may span; 1 where they share no fast fabric (rented ones).
     """
     found = Enumeration()
-    for degrees in parallel_degrees(llm, server):
+    for degrees in parallel_degrees(llm, server, most_servers):
         tp, pp, dp, ep = degrees
         for engine in engines:
             for weights in precisions:
@@ -99,7 +101,9 @@ DEFAULT_KV_CACHE = "bf16"
 """What the engines choose unless told otherwise."""
 
 
-def parallel_degrees(llm: LLM, server: Server) -> Iterator[tuple[int, int, int, int]]:
+def parallel_degrees(
+    llm: LLM, server: Server, most_servers: int = MAX_SERVERS_PER_REPLICA
+) -> Iterator[tuple[int, int, int, int]]:
     """Yield (tp, pp, dp, ep) that fit the model's heads and experts and the server's accelerators."""
     box = server.accelerators
     heads = min(group.attention.query_heads for group in llm.groups if group.attention.query_heads)
@@ -110,7 +114,7 @@ def parallel_degrees(llm: LLM, server: Server) -> Iterator[tuple[int, int, int, 
         if heads % tp:
             continue
         for pp in PIPELINE_STAGES:
-            if pp > llm.layers or not _stands(tp * pp, box):
+            if pp > llm.layers or not _stands(tp * pp, box, most_servers):
                 continue
             yield tp, pp, 1, 1
             if experts and tp > 1 and experts % tp == 0:
@@ -119,18 +123,18 @@ def parallel_degrees(llm: LLM, server: Server) -> Iterator[tuple[int, int, int, 
             continue
         # Attention data parallelism with expert parallelism over all ranks: pays where the cache is
         # shared by all heads (MLA), or where there are fewer KV heads than ranks.
-        for dp in _powers_of_two(box * MAX_SERVERS_PER_REPLICA // tp):
+        for dp in _powers_of_two(box * most_servers // tp):
             ranks = tp * dp
-            if dp == 1 or experts % ranks or not _stands(ranks, box) or not (latent or tp == 1):
+            if dp == 1 or experts % ranks or not _stands(ranks, box, most_servers) or not (latent or tp == 1):
                 continue
             yield tp, 1, dp, ranks
 
 
-def _stands(accelerators: int, box: int) -> bool:
+def _stands(accelerators: int, box: int, most_servers: int) -> bool:
     """True if that many accelerators are part of one server or a small number of whole servers."""
     if accelerators <= box:
         return True
-    return accelerators % box == 0 and accelerators // box <= MAX_SERVERS_PER_REPLICA
+    return accelerators % box == 0 and accelerators // box <= most_servers
 
 
 def _powers_of_two(limit: int) -> Iterator[int]:

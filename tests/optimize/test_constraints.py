@@ -283,3 +283,27 @@ def test_a_goal_other_than_cost_decides():
     solution = solve_problem(replace(problem, goals=(power, Goal("cost", "micro-USD/h", {}))), EXACT)
     assert solution.values["servers"].tolist() == [0, 1]
     assert solution.objective == 500
+
+
+def test_of_equally_dear_plans_the_simplest_is_kept():
+    """Two pools of the same cost could share the load; one pool carries it all."""
+    problem = one_site()
+    pools = replace(
+        problem.pools,
+        names=("a", "b"),
+        site=integers([0, 0]),
+        maximum=integers([9, 9]),
+        minimum=integers([0, 0]),
+    )
+    hostings = Hostings(integers([0, 1]), integers([0, 0]), integers([4, 2]), integers([0, 0]))
+    assignments = Assignments(
+        integers([0, 0]),
+        integers([1, 1]),
+        integers([0, 1]),
+        integers([0, 1]),
+        integers([LOAD_SCALE // 5, LOAD_SCALE // 2]),
+    )
+    problem = replace(problem, pools=pools, hostings=hostings, assignments=assignments)
+    solution = solve_problem(problem, EXACT)
+    assert solution.values["replicas"].tolist() == [2, 0]
+    assert solution.objective == 1010

@@ -29,6 +29,7 @@ class Host:
 
     name: server id, or instance or accelerator id for rented ones without a server in the catalog.
     server: the catalog's entry (for a rented accelerator: a likeness of it), None if only a name.
+    rented: rented servers share no fast fabric, so no replica spans them.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Host:
     accelerators: int
     server: Server | None
     cap_w: float | None
+    rented: bool = False
 
     @property
     def label(self) -> str:
@@ -259,7 +261,7 @@ def rent_offers(graph: Graph, scenario: Scenario, catalog: Catalog) -> Iterator[
 def rented_host(rent: Rent, catalog: Catalog) -> Host:
     """Return what a rented unit is to a replica."""
     accelerator, count = rented_accelerator(rent, catalog), rented_accelerators(rent, catalog)
-    return Host(rented_name(rent), accelerator, count, rented_server(rent, catalog), None)
+    return Host(rented_name(rent), accelerator, count, rented_server(rent, catalog), None, True)
 
 
 def rent_usd_per_h(rent: Rent, catalog: Catalog) -> float:

@@ -17,6 +17,7 @@ from planner.performance.types import ReplicaModel
 from planner.plan.assemble.offers import Host
 from planner.scenario import Scenario, Workload
 from planner.shapes import Menu, MenuEntry, Promise, Refusal, build_menu, enumerate_shapes
+from planner.shapes.enumerate import MAX_SERVERS_PER_REPLICA
 from planner.topology import Question, rtt_ms, servable_sites
 from planner.topology.nodes import Graph
 
@@ -111,6 +112,7 @@ def analytic_offering(question: Question, hosts: Iterable[Host], routes: list[Ro
                 precisions=sorted(precisions),
                 power_caps_w=(host.cap_w,),
                 memory_fraction=scenario.performance.memory_fraction,
+                most_servers=1 if host.rented else MAX_SERVERS_PER_REPLICA,
             )
             refused.extend(found.refused)
             for replica in found.replicas:
