@@ -25,10 +25,10 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
 
-from planner.catalog import Catalog, load_catalog
+from planner.catalog import LLM, Accelerator, Catalog, load_catalog
 from planner.files import write_text_atomic
 from planner.performance.power import CALIBRATION, PowerCoefficients, power_model
-from planner.performance.replica import chip_of
+from planner.performance.replica import chip_of, replica_model
 from planner.performance.shape import Shape
 from planner.performance.steps import Batch
 from planner.performance.types import Array
@@ -56,6 +56,12 @@ def main() -> None:
     best = fit(rows, catalog)
     left_out = {kind: left_out_errors(rows, catalog, kind) for kind in ("accelerator", "llm")}
     report(rows, catalog, best, left_out)
+    planned = with_utilization(with_predicted_steps(rows, catalog), catalog)
+    energy = planned.assign(watts=rows.watts * rows.step_ms / planned.step_ms)
+    for what, table in (("watts", planned), ("energy per token", energy)):
+        print(f"{what} at the analytic model's own step times:")
+        for name, part in table.groupby("accelerator"):
+            print(f"    {name:26s}" + summary(relative_error(part, catalog, best)))
     if arguments.write:
         write_text_atomic(CALIBRATION, as_yaml(rows, catalog, best, left_out["accelerator"]))
         print(f"wrote {CALIBRATION}")
@@ -74,29 +80,49 @@ def with_utilization(rows: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
 
 
 def _utilization(row: Mapping[Any, Any], catalog: Catalog) -> tuple[float, float]:
-    def number(name: str) -> float:
-        return float(row[name])
-
-    llm, accelerator = catalog.llm(str(row["llm"])), catalog.accelerators[str(row["accelerator"])]
-    shape = Shape(
-        llm=llm.id,
-        accelerator=accelerator.id,
-        engine="vllm",
-        tp=int(number("accelerators")),
-        ep=int(number("ep")),
-        weights=str(row["weights"]),
-    )
+    llm, accelerator, shape = _served(row, catalog)
     work, chip, zero = count_work(llm, shape), chip_of(accelerator, shape), np.asarray(0.0)
-    sequences = np.asarray(number("batch"))
-    context = np.asarray(number("input_tokens") + number("output_tokens") / 2.0)
-    step_ms = np.asarray(number("step_ms"))
-    prompt = np.asarray(number("input_tokens"))
-    between_prompts_ms = step_ms * number("output_tokens") / sequences
+    sequences, step_ms = np.asarray(float(row["batch"])), np.asarray(float(row["step_ms"]))
+    context = np.asarray(_mean_context(row))
+    prompt = np.asarray(float(row["input_tokens"]))
+    between_prompts_ms = step_ms * float(row["output_tokens"]) / sequences
     parts = (
         utilization(work, chip, Batch(sequences, context, zero, zero, zero), step_ms),
         utilization(work, chip, Batch(zero, zero, prompt, zero, np.asarray(1.0)), between_prompts_ms),
     )
     return float(sum(part[0] for part in parts)), float(sum(part[1] for part in parts))
+
+
+def _served(row: Mapping[Any, Any], catalog: Catalog) -> tuple[LLM, Accelerator, Shape]:
+    llm, accelerator = catalog.llm(str(row["llm"])), catalog.accelerators[str(row["accelerator"])]
+    shape = Shape(
+        llm=llm.id,
+        accelerator=accelerator.id,
+        engine="vllm",
+        tp=int(row["accelerators"]),
+        ep=int(row["ep"]),
+        weights=str(row["weights"]),
+    )
+    return llm, accelerator, shape
+
+
+def _mean_context(row: Mapping[Any, Any]) -> float:
+    return float(row["input_tokens"]) + float(row["output_tokens"]) / 2.0
+
+
+def with_predicted_steps(rows: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
+    """Return the rows with the analytic model's step times instead of the measured ones.
+
+    A step carries the share of prompts that keeps the batch full.
+    """
+
+    def step_ms(row: Mapping[Any, Any]) -> float:
+        model = replica_model(*_served(row, catalog))
+        prompts = float(row["batch"]) / float(row["output_tokens"])
+        alone_ms = float(model.step_ms(float(row["batch"]), _mean_context(row)))
+        return alone_ms + prompts * float(model.prefill_ms(float(row["input_tokens"])))
+
+    return rows.assign(step_ms=[step_ms(row) for row in rows.to_dict("records")])
 
 
 def predicted_w(rows: pd.DataFrame, catalog: Catalog, coefficients: PowerCoefficients) -> Array:

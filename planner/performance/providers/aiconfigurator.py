@@ -196,8 +196,9 @@ class _Sdk:
                 setattr(self, name, importlib.import_module(f"{PACKAGE}.sdk.{name}"))
             self.factory = importlib.import_module(f"{PACKAGE}.sdk.backends.factory")
         except ModuleNotFoundError as error:
+            missing = str(error.name).split(".")[0]
             raise ProviderMissing(
-                f"performance.provider is {PACKAGE}, but the package {str(error.name).split('.')[0]} is not installed: "
+                f"performance.provider is {PACKAGE}, but the package {missing} is not installed: "
                 f"pip install 'llm-deployment-planner[{PACKAGE}]' (about 0.8 GB with its tables and "
                 "dependencies), or set performance.provider: analytic"
             ) from error
