@@ -78,9 +78,11 @@ LIMITS: dict[str, tuple[float, Tighten]] = {
 def test_a_limit_holds_exactly_and_breaks_just_below(name: str) -> None:
     """A limit equal to what the plan uses is kept; one a little tighter breaks that row and no other."""
     little, scenario = LIMITS[name]
-    rows = ledger_rows(full_plan())
-    assert violations(full_decisions(scenario(rows[name].used))) == {}
-    found = violations(full_decisions(scenario(rows[name].used - little)))
+    plan, rows = full_decisions(), ledger_rows(full_plan())
+    plan.ask(scenario(rows[name].used))
+    assert violations(plan) == {}
+    plan.ask(scenario(rows[name].used - little))
+    found = violations(plan)
     assert set(found) == {name}
     assert found[name].used == pytest.approx(rows[name].used)
     assert found[name].limit == pytest.approx(rows[name].used - little)
@@ -89,8 +91,10 @@ def test_a_limit_holds_exactly_and_breaks_just_below(name: str) -> None:
 def test_headroom_is_kept_free() -> None:
     """A pool that is a third full may be so with 60 % of it kept free, not with 75 %."""
     scenario = with_rate(FULL, replicas=5 / 3)  # the pools of ams take a fifth of it per replica
-    assert violations(full_decisions(changed(scenario, reliability={"headroom": 0.6}))) == {}
-    found = violations(full_decisions(changed(scenario, reliability={"headroom": 0.75})))
+    plan = full_decisions(changed(scenario, reliability={"headroom": 0.6}))
+    assert violations(plan) == {}
+    plan.ask(changed(scenario, reliability={"headroom": 0.75}))
+    found = violations(plan)
     assert found.keys() == {
         "capacity/ams/dgx-h100/llama-3.1-8b/h100-sxm/vllm/tp1/bf16-kvbf16",
         "capacity/ams/hgx-h100-8-dlc/llama-3.1-8b/h100-sxm/vllm/tp1/bf16-kvbf16",

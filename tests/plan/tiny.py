@@ -13,7 +13,7 @@ from typing import Any
 
 from planner.files import content_hash
 from planner.plan.books import keep_books
-from planner.plan.content import Setting, pools_of
+from planner.plan.content import Columns, Setting, pools_of
 from planner.plan.hosts import heat_w, provisioned_w, rented_server
 from planner.plan.service_table import ServiceTable
 from planner.plan.types import (
@@ -146,6 +146,13 @@ class Decisions:
         self.routes: list[RoutePlan] = []
         self.unserved: list[Unserved] = []
         self.pools: list[PoolLoad] = []
+        self.columns: Columns = {}
+
+    def ask(self, scenario: Mapping[str, Any]) -> None:
+        """Answer another question with the same decisions: one that differs in limits only."""
+        self.question = load_question(scenario)
+        self.graph = build_graph(self.question.topology, self.question.catalog)
+        self.setting = Setting(self.question.scenario, self.graph, self.question.catalog)
 
     def server(self, name: str, kind: str, rack: str, origin: str = "buy") -> None:
         """Power a server in a rack."""
@@ -209,7 +216,7 @@ class Decisions:
         for route in self.routes:
             key = (route.pools[0], route.workload, route.rtt_ms)
             units[key] = units.get(key, 0) + route.units
-        columns = ServiceTable(self.setting, pools_of(self)).fill(units)
+        self.columns = columns = ServiceTable(self.setting, pools_of(self)).fill(units)
         for (pool, workload, trip), count in units.items():
             rate = count * self.question.scenario.workload(workload).rate_rps / UNITS
             column = columns.get((pool, workload, trip))
@@ -225,7 +232,7 @@ class Decisions:
 def written(content: Decisions) -> Plan:
     """Return a plan file of decisions, with its books."""
     question = content.question
-    books = keep_books(content, content.setting)
+    books = keep_books(content, content.setting, content.columns)
     scenario = question.scenario.model_dump(mode="json")
     topology = question.topology.model_dump(mode="json")
     return Plan(

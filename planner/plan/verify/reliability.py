@@ -235,4 +235,4 @@ class _Routing:
         outcome = linprog(-np.ones(len(self.paths)), A_ub=matrix, b_ub=limits, method="highs")
         if outcome.status != 0:
             raise ArithmeticError(f"routing after a failure was not solved: {outcome.message}")
-        return (-float(outcome.fun or 0.0), promised)
+        return (max(0.0, -float(outcome.fun or 0.0)), promised)
