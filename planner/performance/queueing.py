@@ -16,6 +16,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 _LOWEST = 1e-300
+_FULLEST = 0.999  # load of the last state beyond which its wait no longer grows
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def occupancy(
     width = np.concatenate([[1.0], step])
     weight = np.exp(log_weight) * width
     fastest = departure_rate[:, -1]
-    decay = np.minimum(arrival_rate / fastest, 1.0 - 1e-9) ** (1.0 / peakedness)
+    decay = np.minimum(arrival_rate / fastest, _FULLEST) ** (1.0 / peakedness)
     top = np.exp(log_weight[:, -1])
     tail = top * decay / (1.0 - decay)
     total = weight.sum(axis=1) + tail

@@ -26,6 +26,7 @@ _GRID = 4096  # lattice points of a wait distribution
 _LOADS = np.concatenate([np.arange(0.0, 0.9, 0.05), [0.9, 0.93, 0.95, 0.965, 0.975, 0.985]])
 _TAIL_LENGTHS = 16.0  # decay lengths of the wait that the lattice covers: e^-16 is cut
 _LEAST_REACH = 8.0  # mean gaps that the lattice covers at least, so that gaps themselves fit
+_RESIDUALS = 64
 WAIT_NODES = np.concatenate([np.linspace(0.0, 0.95, 77), 1.0 - np.geomspace(0.045, 1e-5, 40)])
 """Probabilities at which waits are tabulated, ascending in [0, 1)."""
 
@@ -35,14 +36,32 @@ _COUNT_NODES = np.concatenate([np.linspace(0.0, 0.98, 99), 1.0 - np.geomspace(0.
 
 @dataclass(frozen=True)
 class WaitTable:
-    """Quantiles of the wait over load and probability, in mean gaps; shape [loads, nodes]."""
+    """The wait for one server over loads.
+
+    Attributes:
+        waits: quantiles in mean gaps, shape [loads, nodes].
+        chances: probability of a wait, shape [loads].
+        residuals: equally likely rests of a service in progress, in mean services.
+
+    """
 
     waits: FloatArray
+    chances: FloatArray
+    residuals: FloatArray
 
     @property
     def largest_load(self) -> float:
         """Loads above this are looked up as if they were this."""
         return float(_LOADS[-1])
+
+    def chance(self, load: npt.ArrayLike) -> FloatArray:
+        """Probability of a wait at load (0..1)."""
+        return np.asarray(np.interp(np.asarray(load, dtype=np.float64), _LOADS, self.chances))
+
+    def residual(self, u: npt.ArrayLike) -> FloatArray:
+        """Rest of a service in progress, in mean services, at probability `u` (clipped to 0..1)."""
+        nodes = (np.arange(len(self.residuals)) + 0.5) / len(self.residuals)
+        return np.asarray(np.interp(np.asarray(u, dtype=np.float64), nodes, self.residuals))
 
     def quantile(self, load: npt.ArrayLike, u: npt.ArrayLike) -> FloatArray:
         """Wait in mean gaps at load (0..1) and probability `u`; arguments broadcast."""
@@ -65,19 +84,35 @@ def wait_table(service_points: FloatArray, cv: float) -> WaitTable:
     shape = np.asarray(service_points, dtype=np.float64)
     shape = shape / shape.mean()
     waits = np.zeros((len(_LOADS), len(WAIT_NODES)))
+    chances = np.zeros(len(_LOADS))
     for row, load in enumerate(_LOADS):
         if load > 0:
-            waits[row] = wait_quantiles(shape * load, cv, WAIT_NODES)
-    return WaitTable(waits)
+            cell, cumulative = wait_distribution(shape * load, cv)
+            waits[row] = _quantiles(cell, cumulative, WAIT_NODES)
+            chances[row] = 1.0 - cumulative[0]
+    # the rest of a service has the density P(S > t) / E[S]
+    steps = np.concatenate([[0.0], np.sort(shape)])
+    reached = np.cumsum(np.diff(steps) * (1.0 - np.arange(len(shape)) / len(shape)))
+    share = np.concatenate([[0.0], reached]) / reached[-1]
+    residuals = np.interp((np.arange(_RESIDUALS) + 0.5) / _RESIDUALS, share, steps)
+    return WaitTable(waits, chances, residuals)
 
 
 def wait_quantiles(service_points: FloatArray, cv: float, u: FloatArray) -> FloatArray:
-    """Quantiles `u` of the stationary wait, in mean gaps.
+    """Quantiles `u` of the stationary wait, in mean gaps (arguments as `wait_distribution`)."""
+    cell, cumulative = wait_distribution(service_points, cv)
+    return _quantiles(cell, cumulative, u)
+
+
+def wait_distribution(service_points: FloatArray, cv: float) -> tuple[float, FloatArray]:
+    """Stationary wait of GI/GI/1 on a lattice.
 
     Args:
         service_points: equally likely service times in mean gaps; their mean, the load, below 1.
         cv: coefficient of variation of the gaps.
-        u: probabilities.
+
+    Returns:
+        the distance of the lattice points in mean gaps, and P(W <= point), from W = 0.
 
     """
     load = float(service_points.mean())
@@ -104,7 +139,10 @@ def wait_quantiles(service_points: FloatArray, cv: float, u: FloatArray) -> Floa
     factor = np.fft.fft(causal)
     mass = np.real(np.fft.ifft(np.exp(factor[0] - factor)))
     cumulative = np.cumsum(np.maximum(mass, 0.0))
-    cumulative /= cumulative[-1]
+    return cell, np.asarray(cumulative / cumulative[-1])
+
+
+def _quantiles(cell: float, cumulative: FloatArray, u: FloatArray) -> FloatArray:
     # mass of a lattice point is spread over the cell around it, that of zero stays at zero
     edges = np.concatenate([[0.0], (np.arange(1, _GRID) + 0.5) * cell])
     keep = np.concatenate([[True], np.diff(cumulative) > 1e-15])
@@ -147,7 +185,14 @@ class CountTable:
     """Quantiles of the arrivals within a time after an arrival; shape [times, nodes]."""
 
     counts: FloatArray
+    means: FloatArray
     cv: float
+
+    def mean(self, time: npt.ArrayLike) -> FloatArray:
+        """Mean arrivals within `time` mean gaps after an arrival."""
+        t = np.asarray(time, dtype=np.float64)
+        far = t + (self.cv**2 - 1.0) / 2.0
+        return np.asarray(np.where(t <= _COUNT_TIMES[-1], np.interp(t, _COUNT_TIMES, self.means), far))
 
     def quantile(self, time: npt.ArrayLike, u: npt.ArrayLike) -> FloatArray:
         """Arrivals within `time` mean gaps after an arrival at probability `u` (broadcast)."""
@@ -173,11 +218,13 @@ def count_table(cv: float) -> CountTable:
     most = int(_COUNT_TIMES[-1] + 12.0 * max(cv, 1.0) * np.sqrt(_COUNT_TIMES[-1]) * max(cv, 1.0)) + 40
     j = np.arange(1, most + 1, dtype=np.float64)
     counts = np.empty((len(_COUNT_TIMES), len(_COUNT_NODES)))
+    means = np.empty(len(_COUNT_TIMES))
     for row, time in enumerate(_COUNT_TIMES):
         at_least = gammainc(shape * j, shape * time) if time > 0 else np.zeros(most)
         # N exceeds j - 1 with probability at_least[j - 1]; count those above 1 - u
         counts[row] = np.searchsorted(-at_least, -(1.0 - _COUNT_NODES), side="left")
-    return CountTable(counts, cv)
+        means[row] = at_least.sum()
+    return CountTable(counts, means, cv)
 
 
 def _locate(nodes: FloatArray, value: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray]:

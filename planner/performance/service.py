@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from planner.performance.latency import LatencyCurves, RequestProfile, latency_curves
+from planner.performance.latency import LatencyCurves, latency_curves
+from planner.performance.profile import RequestProfile
 from planner.performance.types import ReplicaModel
 
 __all__ = [

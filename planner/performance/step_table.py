@@ -34,6 +34,9 @@ _PREFILL_DOUBLINGS = (12288, 16384, 24576, 32768, 65536, 131072)
 class StepTable:
     """Iteration times (ms) of one replica.
 
+    Several prompts in one iteration count as one of all their tokens, behind the prefix that gives
+    the right number of attended pairs (see `shared_prefix`); it is negative when they are short.
+
     Attributes:
         batch: decode batch nodes, shape [b], from 0.
         prefill: prefill token nodes, shape [p], from 0 to the budget of one iteration.
@@ -66,9 +69,20 @@ class StepTable:
         total = bilinear(self.batch, self.prefill, self.base_ms, size, tokens)
         if context is not None:
             total = total + bilinear(self.batch, self.context, self.context_ms, size, context)
-        if np.any(np.asarray(prefix) > 0):
-            total = total + bilinear(self.prefill, self.prefix, self.prefix_ms, tokens, prefix)
+        behind = np.asarray(prefix, dtype=np.float64)
+        if np.any(behind != 0):
+            added = bilinear(self.prefill, self.prefix, self.prefix_ms, tokens, np.abs(behind))
+            total = np.maximum(total + np.copysign(added, behind), 0.0)
         return total
+
+
+def shared_prefix(tokens: npt.ArrayLike, pairs: npt.ArrayLike) -> FloatArray:
+    """Cached tokens behind which `tokens` of one prompt attend `pairs` (query, key) pairs.
+
+    One prompt of P tokens behind k attends P (k + P/2) pairs.
+    """
+    count = np.asarray(tokens, dtype=np.float64)
+    return np.asarray(pairs / np.maximum(count, 1e-9) - count / 2.0)
 
 
 def bilinear(

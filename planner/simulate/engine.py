@@ -175,7 +175,8 @@ class Engine:
         """Compose the next iteration (or stride of decode iterations) at time `now`."""
         limits = self.limits
         decodes = len(self.decoding)
-        if decodes and limits.kv_tokens - self.held < decodes:
+        preempted = decodes > 1 and limits.kv_tokens - self.held < decodes
+        if preempted:
             self._preempt()
             decodes = len(self.decoding)
         room = limits.budget - decodes
@@ -191,7 +192,7 @@ class Engine:
                 request.to_fill -= chunk
                 room -= chunk
                 prefill += chunk
-            while self.waiting and room > 0:
+            while self.waiting and room > 0 and not preempted:  # as vLLM: no admission beside a preemption
                 request = self.waiting[0]
                 if not self._admissible(request):
                     if self.running == 0 and not self.held:
@@ -231,7 +232,7 @@ class Engine:
         self._stride_start_ms = now
         if prefill:
             prefix = pairs / prefill - prefill * 0.5
-            duration = clock.mixed_ms(decodes, context, prefill, prefix if prefix > 0 else 0.0)
+            duration = clock.mixed_ms(decodes, context, prefill, prefix)
             bare = clock.decode_ms(decodes, context) if decodes else 0.0
             self._stride = 1
             self._stride_first_ms = duration
@@ -244,7 +245,7 @@ class Engine:
             heappop(finishing)
         stride = min(finishing[0][0] - self.steps, int((limits.kv_tokens - self.held) // decodes))
         if self.waiting and self._admissible(self.waiting[0]):
-            stride = 1  # the budget was full; try again at once
+            stride = 1  # the budget was full, or a preemption forbade it; try again at once
         stride = max(stride, 1)
         first = clock.decode_ms(decodes, context)
         growth = (clock.decode_ms(decodes, context + stride) - first) / stride

@@ -58,7 +58,10 @@ class StepClock:
         return self._base[batch][0] + row[i] + share * (row[i + 1] - row[i])
 
     def mixed_ms(self, batch: int, context: float, prefill: float, prefix: float) -> float:
-        """One iteration that also prefills `prefill` > 0 tokens behind `prefix` cached ones."""
+        """One iteration that also prefills `prefill` > 0 tokens behind `prefix` cached ones.
+
+        A negative `prefix` stands for several short prompts (see `step_table.shared_prefix`).
+        """
         nodes = self._prefill
         row = self._base[batch]
         i = min(bisect_right(nodes, prefill) - 1, len(nodes) - 2)
@@ -66,13 +69,15 @@ class StepClock:
         total = row[i] + share * (row[i + 1] - row[i])
         if batch:
             total += self.decode_ms(batch, context) - row[0]
-        if prefix > 0:
+        if prefix:
+            behind = prefix if prefix > 0 else -prefix
             low, high = self._by_prefix[i], self._by_prefix[i + 1]
-            k = min(bisect_right(self._prefix, prefix) - 1, len(self._prefix) - 2)
-            across = (prefix - self._prefix[k]) / (self._prefix[k + 1] - self._prefix[k])
+            k = min(bisect_right(self._prefix, behind) - 1, len(self._prefix) - 2)
+            across = (behind - self._prefix[k]) / (self._prefix[k + 1] - self._prefix[k])
             below = low[k] + across * (low[k + 1] - low[k])
             above = high[k] + across * (high[k + 1] - high[k])
-            total += below + share * (above - below)
+            added = below + share * (above - below)
+            total += added if prefix > 0 else -added
         return total
 
     def watts(self, batch: int, prefill_share: float) -> float:

@@ -1,0 +1,201 @@
+"""The latencies of a fixed set of quasi-random requests in a loaded pool.
+
+Each point of the set is one request: the state it meets, its lengths and its luck. The formulas put
+its latency together from
+
+    TTFT = admission + line + rest of the iteration in progress + own iterations
+    TPOT = decode iteration at the batch it lives in + prompts of others met on the way, per token
+
+The same points serve all loads, so percentiles rise smoothly with the load.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+from planner.performance.load_model import LoadModel, Pace
+from planner.performance.profile import RequestProfile
+from planner.performance.queueing import Occupancy
+from planner.performance.renewal import CountTable, WaitTable
+from planner.performance.step_table import shared_prefix
+
+FloatArray = npt.NDArray[np.float64]
+
+POINTS = 1024
+_STATE, _PROMPT, _LINE, _PHASE, _AFTER, _ANSWER, _SIZES, _BEFORE, _CAUGHT = range(9)
+_FULLEST = 0.98
+_STEADIEST = 0.9  # share of prefill up to which a longer life meets proportionally more prompts
+_PASSED_OVER = 1.0
+"""Mean gaps after which the router passes over a replica that still works on one prompt: its load
+no longer falls while that of the others does."""
+
+
+@lru_cache(maxsize=1)
+def _luck() -> FloatArray:
+    """The fixed points, shape [dimensions, points], inside the unit cube."""
+    sequence = qmc.Sobol(_CAUGHT + 1, scramble=True, rng=np.random.default_rng(20240601))
+    return np.asarray(np.clip(sequence.random(POINTS).T, 1e-6, 1 - 1e-6))
+
+
+class RequestSample:
+    """Latencies (ms) of the sample at each arrival rate.
+
+    Args:
+        model: the replica under the workload.
+        profile: the workload.
+        rate: arrivals per ms and replica, shape [k].
+        pace: iterations at these rates.
+        state: requests decoding at these rates.
+        waits: of the line of prompts.
+        counts, calm: arrivals after an arrival, as they are and at most as bursty as Poisson.
+        pool_size: replicas behind the router.
+
+    Attributes:
+        ttft_ms, tpot_ms, e2e_ms: shape [k, POINTS], engine and network overheads excluded.
+
+    """
+
+    def __init__(
+        self,
+        model: LoadModel,
+        profile: RequestProfile,
+        rate: FloatArray,
+        pace: Pace,
+        state: Occupancy,
+        waits: WaitTable,
+        counts: CountTable,
+        calm: CountTable,
+        pool_size: int,
+    ) -> None:
+        self._model, self._profile, self._pace = model, profile, pace
+        self._rate = rate[:, None]
+        self._waits, self._counts, self._calm, self._pool_size = waits, counts, calm, pool_size
+        luck = _luck()
+        if model.decodes:
+            level, admission = state.quantile(luck[_STATE])
+        else:
+            level = np.zeros((len(rate), POINTS))
+            admission = np.zeros_like(level)
+        self._window = np.zeros_like(level)  # from arrival to first token, for arrivals of prompts
+        self._shared = np.zeros_like(level)  # prompts behind it that ride in its own iteration
+        self.ttft_ms = admission
+        if model.prefills:
+            self.ttft_ms = admission + self._first_token_ms(level)
+        answer = np.maximum(np.round(profile.output_tokens.quantile(luck[_ANSWER])), 1.0)
+        steps = np.maximum(answer - 1.0, 1.0)
+        self.tpot_ms = np.zeros_like(self.ttft_ms)
+        if model.decodes:
+            self.tpot_ms = self._per_token_ms(level, state, steps)
+            if not model.prefills:
+                self.tpot_ms = self.tpot_ms + admission / steps
+        self.e2e_ms = self.ttft_ms + np.where(answer >= 2, steps * self.tpot_ms, 0.0)
+
+    def _cost_ms(self, level: FloatArray) -> FloatArray:
+        """Mean cost of a prompt at each rate and level, shape [k, m]."""
+        nodes = self._model.levels
+        return np.stack([np.interp(x, nodes, y) for x, y in zip(level, self._pace.cost_ms, strict=True)])
+
+    def _line_ms(self, level: FloatArray, bare: FloatArray) -> FloatArray:
+        """Wait for the prompts ahead.
+
+        One replica is a GI/GI/1 queue. In a pool the router avoids replicas where requests wait:
+        the chance that a request waits behind more than the prompt in progress is that of a
+        multi-server queue, rho^(sqrt(2 (n + 1)) - 1) (Sakasegawa) instead of rho; beyond it an
+        arrival may be caught behind the rest of one prompt.
+        """
+        model, waits, luck = self._model, self._waits, _luck()
+        room = model.room(level)
+        decoding = bare * model.typical_prompt / room  # its part of the decodes in full iterations
+        cost = self._cost_ms(level)
+        for _ in range(2):
+            service = cost + decoding
+            load = np.minimum(self._rate * service, waits.largest_load)
+            crowded = load ** (np.sqrt(2.0 * (self._pool_size + 1.0)) - 1.0)
+            line = waits.quantile(crowded, luck[_LINE]) / np.maximum(crowded, 1e-9) * service
+            # the longer the line, the fuller the iterations that work it off
+            cost = np.maximum(cost, model.prompt_cost_ms(level, 1.0 + line / service))
+        if self._pool_size == 1:
+            return np.asarray(line)
+        some, many = waits.chance(load), waits.chance(crowded)
+        chance = (some - many) / np.maximum(1.0 - many, 1e-9)
+        place = luck[_CAUGHT] / np.maximum(chance, 1e-9)
+        rest = np.minimum(waits.residual(place) * service, _PASSED_OVER / self._rate)
+        return np.asarray(line + np.where(place < 1.0, rest, 0.0))
+
+    def _first_token_ms(self, level: FloatArray) -> FloatArray:
+        model, table, luck = self._model, self._model.table, _luck()
+        tokens = self._profile.input_tokens.quantile(luck[_PROMPT])
+        prefix = np.floor(tokens * self._profile.prefix_hit_rate)
+        prompt = np.maximum(tokens - prefix, 1.0)
+        bare = table.step_ms(np.maximum(level, 1.0)) * (level > 0)
+        room = model.room(level)
+        line = self._line_ms(level, bare)
+        cost = self._cost_ms(level)
+        share = np.minimum(self._rate * cost, _FULLEST)
+        iteration = bare / (1.0 - share)
+        rest = luck[_PHASE] * iteration
+        # the line is partly worked off in the iteration in progress, partly in its own; a line
+        # longer than an iteration's budget takes whole iterations before its own
+        whole = room * (cost + bare * model.typical_prompt / room) / model.typical_prompt
+        gate = rest + np.maximum(line / (1.0 + share), line - whole)
+        after = self._counts.quantile(self._rate * gate, luck[_AFTER])
+        before = self._calm.quantile(self._rate * (iteration - rest), luck[_BEFORE])
+        chunks = np.ceil(prompt / room)
+        last = prompt - (chunks - 1) * room
+        left = np.maximum(room - last, 0.0)
+        ahead = np.minimum(before * model.typical_prompt, left)
+        behind = np.minimum(after * model.typical_prompt, left - ahead)
+        pairs_per_token = float(
+            (model.prompt * (model.prefix + model.prompt / 2)).mean() / model.typical_prompt
+        )
+        own_pairs = last * (prefix + (chunks - 1) * room + last / 2)
+        together = last + ahead + behind
+        pairs = own_pairs + (ahead + behind) * pairs_per_token
+        final = table.step_ms(level, None, together, shared_prefix(together, pairs))
+        own = final
+        if np.any(chunks > 1):
+            own = own + (chunks - 1) * table.step_ms(level, None, room, prefix + (chunks - 1) * room / 2)
+        self._window = gate + own
+        self._shared = behind / model.typical_prompt
+        return np.asarray(line + rest + own)
+
+    def _per_token_ms(self, level: FloatArray, state: Occupancy, steps: FloatArray) -> FloatArray:
+        model, table, luck = self._model, self._model.table, _luck()
+        # the batch drifts back to its mean while the request lives, within one mean life
+        ratio = steps / max(model.steps, 1.0)
+        average = 2.0 * (ratio - 1.0 + np.exp(-ratio)) / ratio**2  # of an exponential correlation
+        fade = -np.expm1(-ratio) / ratio
+        mean = state.mean_level[:, None]
+        others = mean + np.sqrt(average) * (level - mean) + state.shift[:, None] * fade
+        lived = np.clip(others + 1.0, 1.0, state.level[-1])
+        bare = table.step_ms(lived)
+        if not model.prefills:
+            return np.asarray(bare)
+        cost = self._cost_ms(lived)
+        share = np.minimum(self._rate * cost, _STEADIEST)
+        usual = steps * bare / (1.0 - share)
+        spread = max(model.prompt_spread, 1e-6)
+        arriving = (steps - 1.0) / steps  # prompts that arrive in its last iteration are not met
+        duration = usual
+        for _ in range(2):
+            met = self._counts.quantile(self._rate * (self._window + duration * arriving), luck[_AFTER])
+            met = np.maximum(met - self._shared, 0.0)
+            each = np.maximum(cost, model.prompt_cost_ms(lived, 1.0 + met / steps))
+            added = met * each * _gamma_factor(luck[_SIZES], met / spread)
+            # meeting more prompts than usual takes longer, in which more are met
+            final = duration + (steps * bare + added - duration) / (1.0 - share)
+            duration = np.maximum((duration + final) / 2, steps * bare)
+        fullest = table.step_ms(lived, None, model.room(lived), float(model.prefix.mean()))
+        return np.asarray(np.clip(final / steps, bare, np.maximum(fullest, bare)))
+
+
+def _gamma_factor(u: FloatArray, shape: FloatArray) -> FloatArray:
+    """Quantile of a gamma variable of mean 1 (Wilson and Hilferty), for shapes of about 0.3 up."""
+    safe = np.maximum(shape, 0.3)
+    cube = 1.0 - 1.0 / (9.0 * safe) + ndtri(u) / (3.0 * np.sqrt(safe))
+    return np.asarray(np.maximum(cube, 0.0) ** 3)
