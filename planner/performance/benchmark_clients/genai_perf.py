@@ -99,7 +99,7 @@ def _genai_row(metrics: Mapping[str, Mapping[str, Any]]) -> Row:
 def _genai_load(config: Mapping[str, Any]) -> Row:
     """Return load, concurrency and rate from the client's own settings, as far as they are stated."""
     places = [config.get("loadgen"), config.get("perf_analyzer"), config]
-    stimulus = next((p["stimulus"] for p in places if isinstance(p, Mapping) and "stimulus" in p), {})
+    stimulus: Any = next((p["stimulus"] for p in places if isinstance(p, Mapping) and "stimulus" in p), {})
     places.append(stimulus if isinstance(stimulus, Mapping) else {})
     for place in places:
         if not isinstance(place, Mapping):
