@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from planner.catalog import load_catalog
 from planner.plan.types import LedgerRow, Plan
 from planner.plan.verify import verify
 from tests.plan.tiny import full_plan, safe_plan
@@ -233,3 +234,21 @@ def test_a_violation_says_what_was_found_and_allowed() -> None:
     found = next(v for v in verify(plan) if v.row == "demand/chat/westeurope")
     assert (found.used, found.limit, found.unit) == (599, 600, "units")
     assert "599 units" in str(found)
+
+
+def test_a_plan_of_another_version_that_does_not_hold_says_so() -> None:
+    """Models change between versions: that a plan is old is told first, and only if something is wrong."""
+    plan = full_plan()
+    plan.provenance["planner"] = "0.0.0"
+    assert verify(plan) == []
+    plan.cost.rent += 1
+    assert verify(plan)[0].row == "provenance/planner"
+
+
+def test_a_plan_made_with_other_facts_says_so() -> None:
+    """The catalog's hash in the plan is compared with that of the catalog in force."""
+    plan = full_plan()
+    plan.provenance["catalog_sha256"] = load_catalog().hash
+    assert verify(plan) == []
+    plan.provenance["catalog_sha256"] = "0" * 64
+    assert {violation.row for violation in verify(plan)} == {"provenance/catalog"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from planner import __version__
 from planner.catalog import Catalog
 from planner.files import content_hash
 from planner.plan.costs import plan_micro_cost
@@ -48,10 +49,14 @@ def verify(plan: Plan, catalog: Catalog | None = None) -> list[Violation]:
         context = read_context(plan, catalog)
     except (ValueError, LookupError, OSError) as error:
         return [Violation("scenario", "scenario", f"the question in the plan cannot be read: {error}")]
-    found = list(_provenance(plan))
+    found = list(_provenance(context))
     for family, check in STRUCTURE:
         found += _guarded(family, lambda check=check: check(context))  # type: ignore[misc]
     found += _guarded("sums", lambda: _figures(context))
+    made_by = plan.provenance.get("planner")
+    if found and made_by not in (None, __version__):
+        text = f"was made by planner {made_by}; this is {__version__}, whose models may differ"
+        found.insert(0, Violation("provenance/planner", "provenance", text))
     return _once(found)
 
 
@@ -74,14 +79,16 @@ def _figures(context: Context) -> Iterator[Violation]:
     yield from sums.check_metrics(context, plan_metrics(plan, setting, columns))
 
 
-def _provenance(plan: Plan) -> Iterator[Violation]:
-    """Yield an embedded scenario or topology that is not the one that was planned for."""
-    for name, data, stated in (
-        ("scenario", plan.scenario, plan.scenario_file.sha256),
-        ("topology", plan.topology, plan.provenance.get("topology_sha256")),
+def _provenance(context: Context) -> Iterator[Violation]:
+    """Yield an embedded scenario or topology, or facts, that are not those that were planned with."""
+    plan = context.plan
+    for name, stated, found in (
+        ("scenario", plan.scenario_file.sha256, content_hash(plan.scenario)),
+        ("topology", plan.provenance.get("topology_sha256"), content_hash(plan.topology)),
+        ("catalog", plan.provenance.get("catalog_sha256"), context.setting.catalog.hash),
     ):
-        if stated is not None and content_hash(data) != stated:
-            text = "was changed after the plan was made (its hash differs)"
+        if stated is not None and stated != found:
+            text = "is not the one that the plan was made with (its hash differs)"
             yield Violation(f"provenance/{name}", "provenance", text)
 
 
