@@ -34,7 +34,7 @@ LABEL_CHARACTERS = 30
 
 @dataclass(frozen=True)
 class Band:
-    """Requests along a path of nodes, one of each column (fewer where they stop). tone: class of its colour."""
+    """Requests along a path of nodes, one a column (fewer where they stop). tone: class of the colour."""
 
     path: tuple[str, ...]
     rate_rps: float
@@ -43,10 +43,11 @@ class Band:
 
 @dataclass(frozen=True)
 class Labels:
-    """Column titles, and what is written beside a node: (first line, second line) by (column, node)."""
+    """Column titles; what is written beside a node and the class of its colour, by (column, node)."""
 
     columns: tuple[str, ...]
     nodes: Mapping[tuple[int, str], str]
+    tones: Mapping[tuple[int, str], str]
 
 
 @dataclass
@@ -127,10 +128,7 @@ def _columns(bands: Sequence[Band]) -> list[dict[str, _Node]]:
                 name = band.path[number]
                 rates[name] += band.rate_rps
                 pull[name] += band.rate_rps * (before[band.path[number - 1]] if number else 0)
-        if number:
-            names = sorted(rates, key=lambda name: pull[name] / (rates[name] or 1.0))
-        else:
-            names = list(rates)
+        names = sorted(rates, key=lambda name: pull[name] / (rates[name] or 1.0))
         columns.append({name: _Node(name, rates[name]) for name in names})
     return columns
 
@@ -179,8 +177,9 @@ def _node(
     beside = x - 8 if not on_the_right else x + NODE_PX + 8
     anchor = "start" if on_the_right else "end"
     middle = node.y + height / 2
+    tone = f"node {labels.tones.get((column, node.name), '')}".strip()
     return [
-        element("rect", x=x, y=node.y, width=NODE_PX, height=height, rx=1.5, class_="node"),
+        element("rect", x=x, y=node.y, width=NODE_PX, height=height, rx=1.5, class_=tone),
         element("text", first, x=beside, y=middle - 1, class_="label", text_anchor=anchor),
         element("text", second, x=beside, y=middle + 12, class_="amount", text_anchor=anchor),
     ]

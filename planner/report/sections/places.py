@@ -16,8 +16,13 @@ from planner.plan.content import Setting, slices_of
 from planner.plan.types import Plan, ServerPlan
 from planner.report.recipes import Recipe
 
-MOST_PICTURES = 60
-"""Different racks drawn at one site; beyond, racks are told apart by their servers alone."""
+MOST_PICTURES = 240
+FEWEST_PICTURES = 8
+"""Different racks drawn in a report, and at least at one site; beyond, racks are told apart by their
+servers alone, and then the rarest are left to the tables."""
+
+MOST_DOMAINS = 6
+"""Fabric domains of a site that are shown apart; of more, equal racks are one picture for all."""
 
 UNKNOWN_HEIGHT_U = 4
 """Height drawn for servers that the catalog does not know."""
@@ -89,9 +94,13 @@ class RackView:
 
 @dataclass(frozen=True)
 class Place:
-    """A fabric domain, or the rented servers of a site: racks, or servers that stand alone with counts."""
+    """A fabric domain (or many), or the rented servers of a site: racks, or lone servers with counts.
+
+    left_out: racks that are not drawn, for there are too many kinds.
+    """
 
     name: str
+    left_out: int = 0
     racks: tuple[RackView, ...] = ()
     rented: tuple[tuple[Box, int], ...] = ()
 
@@ -132,8 +141,9 @@ def site_views(plan: Plan, setting: Setting, recipes: Mapping[str, Recipe]) -> l
     of_site: dict[str, list[ServerPlan]] = defaultdict(list)
     for server in plan.servers:
         of_site[server.site].append(server)
+    pictures = max(MOST_PICTURES // max(len(of_site), 1), FEWEST_PICTURES)
     views = [
-        _site(site, plan, setting, boxes, of_site[site], racks[site], standing)
+        _site(site, plan, setting, boxes, of_site.get(site, ()), racks[site], standing, pictures)
         for site in dict.fromkeys([*sites, *of_site])
     ]
     return sorted(views, key=lambda view: not view.used)
@@ -147,6 +157,7 @@ def _site(
     servers: Sequence[ServerPlan],
     racks: Sequence[str],
     standing: Mapping[str, Sequence[str]],
+    pictures: int,
 ) -> SiteView:
     about: Mapping[str, Any] = setting.graph.nodes[name] if name in setting.graph else {}
     in_rack: dict[str, list[ServerPlan]] = defaultdict(list)
@@ -158,7 +169,7 @@ def _site(
             in_rack[server.rack].append(server)
     retrofitted = set(plan.retrofitted_racks)
     powered = {server.name for server in servers}
-    domains: dict[str, list[RackView]] = defaultdict(list)
+    domains: dict[str, list[RackView]] = {}
     off = 0
     for rack in dict.fromkeys([*racks, *in_rack]):
         facts: Mapping[str, Any] = setting.graph.nodes[rack] if rack in setting.graph else {}
@@ -168,7 +179,7 @@ def _site(
         content = sorted([*content, *dark], key=_drawing_order)
         tall = sum(box.height_u for box in content)
         domain = facts.get("fabric_domain") or next((s.fabric_domain for s in in_rack.get(rack, ())), None)
-        domains[domain or name].append(
+        domains.setdefault(domain or name, []).append(
             RackView(
                 names=(rack,),
                 height_u=max(int(facts.get("height_u", tall)), tall),
@@ -178,7 +189,9 @@ def _site(
                 retrofitted=rack in retrofitted,
             )
         )
-    places = [Place(domain, tuple(folded(views))) for domain, views in domains.items()]
+    if len(domains) > MOST_DOMAINS:
+        domains = {f"{len(domains)} fabric domains": [v for views in domains.values() for v in views]}
+    places = [_place(domain, views, pictures) for domain, views in domains.items()]
     if alone:
         counts: dict[Box, int] = defaultdict(int)
         for server in alone:
@@ -199,17 +212,27 @@ def _site(
     )
 
 
-def folded(views: Iterable[RackView]) -> list[RackView]:
-    """Return racks that look the same as one view, used ones first.
+def _place(name: str, racks: Sequence[RackView], pictures: int) -> Place:
+    """Return a place with its racks folded and at most `pictures` of them that hold servers."""
+    views = folded(racks, pictures)
+    drawn, rest = views[:pictures], views[pictures:]
+    drawn += [view for view in rest if not view.boxes]
+    return Place(name, left_out=sum(view.count for view in rest if view.boxes), racks=tuple(drawn))
 
-    Where that leaves too many pictures, racks with equal servers are one view even if what runs on them
-    differs.
+
+def folded(views: Iterable[RackView], pictures: int) -> list[RackView]:
+    """Return racks that look the same as one view: those with powered servers first, empty ones last.
+
+    Where that leaves more than `pictures`, racks with equal servers are one view even if what runs on
+    them differs.
     """
     every = list(views)
     found = _alike(every, exact=True)
-    if sum(bool(view.boxes) for view in found) > MOST_PICTURES:
-        found = _alike(every, exact=False)
-    return sorted(found, key=lambda view: not any(box.origin != "off" for box in view.boxes))
+    if sum(bool(view.boxes) for view in found) > pictures:
+        found = sorted(_alike(every, exact=False), key=lambda view: -view.count)
+    return sorted(
+        found, key=lambda view: (not view.boxes, not any(box.origin != "off" for box in view.boxes))
+    )
 
 
 def _alike(views: Iterable[RackView], exact: bool) -> list[RackView]:
