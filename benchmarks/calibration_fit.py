@@ -50,6 +50,7 @@ PRIORS: dict[str, Prior] = {
     "expert_pad_tokens": Prior(0.5, 0.2, 0.05, 0.3, 0.0),
     "traffic": Prior(0.4, 0.2, 0.05, 0.3, 0.2),
     "weight_only_compute": Prior(0.2, 0.1, 0.0, 0.2, 0.1),
+    "weight_only_experts": Prior(0.2, 0.1, 0.0, 0.2, 0.1),
     "kernel_gap_us": OVERHEAD,
     "eager_launch_us": OVERHEAD,
     "host_step_ms": SOFTWARE,
@@ -289,16 +290,19 @@ def fit(
     return parameters
 
 
-def leave_pairs_out(rows: Rows, design: Design, parameters: np.ndarray, steps: int = 4) -> np.ndarray:
-    """Return log coefficients of every row from a fit that never saw its (LLM, accelerator).
+def leave_pairs_out(
+    rows: Rows, design: Design, parameters: np.ndarray, steps: int = 4
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return log coefficients of every row from fits that never saw its (LLM, accelerator).
 
     For each pair the objective without its rows is minimised from the full solution, by
     Gauss-Newton steps with the derivatives of that solution and a line search on the true
-    objective. Source variants are left out: what comes back is what would be shipped.
+    objective. First what would be shipped, then the same with the offsets of the row's source
+    (its software and harness), learned from that source's other pairs.
     """
     found_all, owner, _ = residuals(rows, design.logs(parameters))
     slopes = jacobian(rows, design.logs(parameters), len(found_all))
-    shipped = np.zeros((len(rows), len(NAMES)))
+    shipped, with_source = np.zeros((2, len(rows), len(NAMES)))
     pairs = rows.table["pair"].to_numpy()
     for pair in np.unique(pairs):
         held_out = pairs == pair
@@ -320,4 +324,5 @@ def leave_pairs_out(rows: Rows, design: Design, parameters: np.ndarray, steps: i
             if gain < 0.05:
                 break
         shipped[held_out] = design.logs(current, without_variants=True)[held_out]
-    return shipped
+        with_source[held_out] = design.logs(current)[held_out]
+    return shipped, with_source

@@ -40,6 +40,8 @@ class Coefficients:
     """Factor on the counted activation traffic (norms, residuals, casts, GEMM operands)."""
     weight_only_compute: Array
     """Factor on ``compute`` when weights are expanded inside the kernel (int4, fp8 on A100)."""
+    weight_only_experts: Array
+    """The same factor on ``expert_compute``."""
     kernel_gap_us: Array
     """Time lost per kernel of a decode step inside a captured graph."""
     eager_launch_us: Array
@@ -97,6 +99,7 @@ CEILINGS = {
     "network_bandwidth": 1.0,
     "exchange_bandwidth": 1.0,
     "weight_only_compute": 1.0,
+    "weight_only_experts": 1.2,
     "narrow_compute": 1.1,
 }
 FLOORS = {"overlap": 1.0}
@@ -130,6 +133,7 @@ UNCALIBRATED: dict[str, float] = {
     "expert_pad_tokens": 30.0,
     "traffic": 1.0,
     "weight_only_compute": 0.7,
+    "weight_only_experts": 0.85,
     "kernel_gap_us": 1.5,
     "eager_launch_us": 5.0,
     "host_step_ms": 0.5,

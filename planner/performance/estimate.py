@@ -20,6 +20,7 @@ from planner.performance.calibration_file import Calibration, load_calibration
 from planner.performance.closed_loop import Latency, Load, closed_loop, saturated, static_batch
 from planner.performance.coefficients import Coefficients, from_logs
 from planner.performance.links import Links
+from planner.performance.measured import ENGINE_NAMES
 from planner.performance.memory import EngineLimits, memory_breakdown
 from planner.performance.precision import canonical
 from planner.performance.replica import GB, chip_of, engine_limits, refusal
@@ -409,6 +410,7 @@ class _Reader:
     ) -> tuple[int, str, str, str, str]:
         name, chip, engine, weights, kv_cache, fraction, tp, pp, dp, ep = key
         engine = (engine or DEFAULT_ENGINE).lower()
+        engine = ENGINE_NAMES.get(engine, engine)
         llm, accelerator = self._llm(name), self._accelerator(chip)
         errors = [found for found in (llm, accelerator) if isinstance(found, str)]
         limits = self._limits(engine, fraction)
@@ -468,6 +470,9 @@ class _Reader:
 
     def _limits(self, engine: str, fraction: str) -> EngineLimits | str:
         if engine not in self.engines:
+            known = sorted({*self.catalog.engines, *self.calibration.engines})
+            if engine not in known:
+                return f"unknown engine {engine!r}: use one of {', '.join(known)}"
             self.engines[engine] = engine_limits(engine)
         limits = self.engines[engine]
         if not fraction or fraction == "nan":

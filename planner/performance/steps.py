@@ -127,7 +127,7 @@ def _experts(work: Work, chip: Chip, rates: Coefficients, tokens: Array) -> Arra
         chip.narrow_tflops
         * rates.expert_compute
         * rates.narrow_compute**chip.narrow_doublings
-        * np.where(chip.weight_only > 0, rates.weight_only_compute, 1.0)
+        * np.where(chip.weight_only > 0, rates.weight_only_experts, 1.0)
     )
     flops = work.expert_flops_per_token * entering + work.expert_pad_flops * active * rates.expert_pad_tokens
     memory = (

@@ -53,17 +53,28 @@ def test_every_row_comes_back_in_order_with_the_promised_columns() -> None:
         {"tp": 4, "ep": 3},
         {"input_tokens": -1},
         {"tp": 1, "weights": "bf16"},
+        {"engine": "no-engine"},
         {"concurrency": "max"},
     )
     assert list(answer.columns) == [*INPUT_COLUMNS, *OUTPUT_COLUMNS, *EXTRA_COLUMNS]
-    assert len(answer) == 10
+    assert len(answer) == 11
     good = answer["error"] == ""
-    assert good.tolist() == [True, *[False] * 8, True]
+    assert good.tolist() == [True, *[False] * 9, True]
     assert answer.loc[good, ["ttft_ms", "tpot_ms"]].notna().all(axis=None)
     assert answer.loc[~good, ["ttft_ms", "tpot_ms"]].isna().all(axis=None)
     for text, fragment in zip(
-        answer["error"][1:9],
-        ("no-such-llm", "h100-sxm", "concurrency", "fp3", "tp", "ep must", "input_tokens", "try tp 2"),
+        answer["error"][1:10],
+        (
+            "no-such-llm",
+            "h100-sxm",
+            "concurrency",
+            "fp3",
+            "tp",
+            "ep must",
+            "input_tokens",
+            "try tp 2",
+            "vllm",
+        ),
         strict=True,
     ):
         assert fragment in text
@@ -89,6 +100,13 @@ def test_missing_and_empty_choices_get_what_the_engine_would_choose() -> None:
     assert (answer["engine"], answer["weights"], answer["kv_cache"]) == ("vllm", "bf16", "bf16")
     assert answers({"engine": "trtllm"}).iloc[0]["kv_cache"] == "fp8"
     assert answers({"llm": "gpt-oss-120b", "weights": ""}).iloc[0]["weights"] == "fp4"
+
+
+def test_common_spellings_of_an_engine_are_understood() -> None:
+    """TensorRT-LLM has several."""
+    rows = answers({"engine": "trtllm"}, {"engine": "tensorrt-llm"}, {"engine": "TRT"})
+    assert rows["engine"].tolist() == ["trtllm"] * 3
+    assert rows["tpot_ms"].nunique() == 1
 
 
 def test_hugging_face_names_mean_the_same_llm() -> None:

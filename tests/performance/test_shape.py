@@ -11,7 +11,7 @@ def test_a_replica_has_tp_times_pp_times_dp_accelerators() -> None:
 
 def test_names_of_different_shapes_differ() -> None:
     """Every field that changes what runs is in the name."""
-    base = dict(llm="llama-3.1-8b", accelerator="h100-sxm", engine="vllm")
+    base = {"llm": "llama-3.1-8b", "accelerator": "h100-sxm", "engine": "vllm"}
     shapes = [
         Shape(**base),
         Shape(**base, tp=2),
