@@ -35,9 +35,8 @@ SATURATION_SHARE = 0.97
 """Highest share of the saturated rate that is offered: at 100 % no queue is stable."""
 
 DEFAULT_LOADS = np.asarray(
-    [0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.26, 0.32, 0.38, 0.44, 0.5, 0.56, 0.62, 0.68, 0.73, 0.78,
-     0.82, 0.86, 0.89, 0.92, 0.945, 0.96, SATURATION_SHARE]
-)  # fmt: skip
+    [0.01, 0.06, 0.14, 0.23, 0.32, 0.42, 0.52, 0.62, 0.71, 0.79, 0.86, 0.91, 0.945, SATURATION_SHARE]
+)
 _CURVATURES = np.asarray([0.0, 0.02, 0.05, 0.1, 0.2, 0.5])
 _LINE_LENGTHS = 512
 _FULLEST = 0.9
@@ -94,33 +93,51 @@ def latency_curves(
         loads: shares of the saturated rate to evaluate, ascending, below 1.
 
     """
-    idle_w = float(replica.idle_w * replica.shape.accelerators)
-    model = load_model(replica, profile)
-    if model is None:
-        nothing, none = np.zeros(0), np.zeros((0, 0))
-        return LatencyCurves(nothing, none, none, none, nothing, nothing, 0.0, idle_w, True)
-    saturation = saturation_per_ms(model)
-    rate = (DEFAULT_LOADS if loads is None else np.asarray(loads, dtype=np.float64)) * saturation
-    cv = _replica_cv(profile.burstiness_cv, pool_size)
-    counts = _counts(cv)
-    speed = pace(model, rate, counts)
-    state = _occupancy(model, profile, rate, speed, pool_size)
-    waits = _waits(_line_shape(model, profile), cv)
-    sample = RequestSample(
-        model, profile, rate, speed, state, waits, counts, _counts(min(cv, 1.0)), pool_size
+    return LoadedPool(replica, profile, pool_size, transfer_ms).curves(
+        DEFAULT_LOADS if loads is None else loads
     )
-    overhead = replica.request_overhead_ms + transfer_ms
-    return LatencyCurves(
-        rates_rps=rate * _MS_PER_S,
-        ttft_ms=sample.ttft_ms + overhead,
-        tpot_ms=sample.tpot_ms,
-        e2e_ms=sample.e2e_ms + overhead,
-        concurrency=state.mean_level if model.decodes else rate * 0.0,
-        watts=_watts(replica, model, rate, speed, state),
-        saturation_rps=float(saturation * _MS_PER_S),
-        idle_w=idle_w,
-        memory_bound=model.memory_bound,
-    )
+
+
+class LoadedPool:
+    """Replicas of a pool under a workload, ready to be evaluated at any load (see `latency_curves`)."""
+
+    def __init__(
+        self, replica: ReplicaModel, profile: RequestProfile, pool_size: int = 1, transfer_ms: float = 0.0
+    ) -> None:
+        self._replica, self._profile, self._pool_size = replica, profile, pool_size
+        self._overhead_ms = replica.request_overhead_ms + transfer_ms
+        self._idle_w = float(replica.idle_w * replica.shape.accelerators)
+        self._model = load_model(replica, profile)
+        if self._model is None:
+            return
+        self._saturation = saturation_per_ms(self._model)
+        cv = _replica_cv(profile.burstiness_cv, pool_size)
+        self._counts, self._calm = _counts(cv), _counts(min(cv, 1.0))
+        self._waits = _waits(_line_shape(self._model, profile), cv)
+
+    def curves(self, loads: FloatArray) -> LatencyCurves:
+        """Latencies at `loads`, shares of the saturated rate, ascending, below 1."""
+        model = self._model
+        if model is None:
+            nothing, none = np.zeros(0), np.zeros((0, 0))
+            return LatencyCurves(nothing, none, none, none, nothing, nothing, 0.0, self._idle_w, True)
+        rate = np.asarray(loads, dtype=np.float64) * self._saturation
+        speed = pace(model, rate, self._counts)
+        state = _occupancy(model, self._profile, rate, speed, self._pool_size)
+        sample = RequestSample(
+            model, self._profile, rate, speed, state, self._waits, self._counts, self._calm, self._pool_size
+        )
+        return LatencyCurves(
+            rates_rps=rate * _MS_PER_S,
+            ttft_ms=sample.ttft_ms + self._overhead_ms,
+            tpot_ms=sample.tpot_ms,
+            e2e_ms=sample.e2e_ms + self._overhead_ms,
+            concurrency=state.mean_level if model.decodes else rate * 0.0,
+            watts=_watts(self._replica, model, rate, speed, state),
+            saturation_rps=float(self._saturation * _MS_PER_S),
+            idle_w=self._idle_w,
+            memory_bound=model.memory_bound,
+        )
 
 
 def _replica_cv(cv: float, pool_size: int) -> float:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from planner.performance.profile import RequestProfile
 from planner.performance.renewal import CountTable
-from planner.performance.step_table import StepTable, bilinear, step_table
+from planner.performance.step_table import Axis, StepTable, bilinear, step_table
 from planner.performance.types import ReplicaModel
 
 FloatArray = npt.NDArray[np.float64]
@@ -21,12 +21,13 @@ LENGTHS = 16
 """Typical prompts over which costs are averaged."""
 
 _LEVEL_NODES = 14
+_TOGETHER_SCALE = 4.0  # nodes of an axis are whole numbers: quarters of a prompt
 _TOGETHER_NODES = np.asarray([1.0, 1.5, 2.0, 3.0, 4.5, 7.0, 11.0, 18.0, 30.0, 60.0])
 _LOST_PROMPT = 0.75
 """Share of a mean prompt that stays free in a full cache on average, because the next prompt does
 not fit (measured in saturated replays: 0.7 to 1.0 for prompts of 200 to 4,000 tokens)."""
 
-_THIRDS = (1 / 6, 1 / 2, 5 / 6)  # middles of equal thirds of a distribution
+_THIRDS = np.asarray([1 / 6, 1 / 2, 5 / 6])  # middles of equal thirds of a distribution
 _FULLEST = 0.98  # shares of time are cut there: queues are not stable beyond
 
 
@@ -45,7 +46,8 @@ class LoadModel:
         decodes, prefills: what its role does.
         memory_spread: squared coefficient of variation of the cache one request holds.
         recompute: preemptions per request when the cache is full.
-        levels, together: nodes of `cost_ms`: decoding requests, prompts sharing an iteration.
+        level_axis, together_axis: nodes of `cost_ms`: decoding requests, and how many prompts share
+            an iteration (times a scale).
         cost_ms: what a prompt adds to iterations on average, shape [levels, together].
 
     """
@@ -61,9 +63,14 @@ class LoadModel:
     prefills: bool
     memory_spread: float
     recompute: float
-    levels: FloatArray
-    together: FloatArray
+    level_axis: Axis
+    together_axis: Axis
     cost_ms: FloatArray
+
+    @property
+    def levels(self) -> FloatArray:
+        """Level nodes of `cost_ms`, shape [levels]."""
+        return self.level_axis.nodes
 
     @property
     def typical_prompt(self) -> float:
@@ -77,7 +84,8 @@ class LoadModel:
 
     def prompt_cost_ms(self, level: npt.ArrayLike, together: npt.ArrayLike) -> FloatArray:
         """Milliseconds a prompt adds beside `level` decodes when `together` share iterations."""
-        return bilinear(self.levels, self.together, self.cost_ms, level, together)
+        scaled = np.asarray(together, dtype=np.float64) * _TOGETHER_SCALE
+        return bilinear(self.level_axis, self.together_axis, self.cost_ms, level, scaled)
 
     def room(self, level: FloatArray) -> FloatArray:
         """Prompt tokens that fit in one iteration beside `level` decodes."""
@@ -131,8 +139,8 @@ def load_model(replica: ReplicaModel, profile: RequestProfile) -> LoadModel | No
         memory_spread=float(spread / held**2),
         # measured in saturated replays with vLLM's policy: about one per prompt's worth of answer
         recompute=growth / (1.0 + growth / 10.0) if memory_bound and steps else 0.0,
-        levels=levels,
-        together=together,
+        level_axis=Axis(levels),
+        together_axis=Axis(together * _TOGETHER_SCALE),
         cost_ms=cost,
     )
 
@@ -204,7 +212,8 @@ def pace(model: LoadModel, rate: FloatArray, counts: CountTable) -> Pace:
         share = np.minimum(rate[:, None] * cost, _FULLEST)
         met = rate[:, None] * np.maximum(bare, cost) / (1.0 - share)
         # a prompt shares its iteration with those before and those after it
-        shared = [1.0 + 2.0 * counts.quantile(met / 2.0, u) for u in _THIRDS]
+        thirds = counts.at(_THIRDS).within(met[..., None] / 2.0)
+        shared = [1.0 + 2.0 * thirds[..., i] for i in range(len(_THIRDS))]
         cost = sum((model.prompt_cost_ms(model.levels, b) for b in shared), np.zeros_like(met)) / len(shared)
     share = np.minimum(rate[:, None] * cost, _FULLEST)
     return Pace(bare, cost, np.asarray(bare / (1.0 - share)))

@@ -31,7 +31,16 @@ WAIT_NODES = np.concatenate([np.linspace(0.0, 0.95, 77), 1.0 - np.geomspace(0.04
 """Probabilities at which waits are tabulated, ascending in [0, 1)."""
 
 _COUNT_TIMES = np.concatenate([[0.0], np.geomspace(0.01, 64.0, 40)])
+_COUNT_STEP = float(np.log(_COUNT_TIMES[2] / _COUNT_TIMES[1]))
 _COUNT_NODES = np.concatenate([np.linspace(0.0, 0.98, 99), 1.0 - np.geomspace(0.018, 1e-5, 24)])
+
+
+_LOAD_UNITS = 200  # loads are whole multiples of 0.005
+_LOAD_CELL = np.clip(
+    np.searchsorted(_LOADS, np.arange(_LOAD_UNITS + 1) / _LOAD_UNITS + 1e-9, side="right") - 1,
+    0,
+    len(_LOADS) - 2,
+)
 
 
 @dataclass(frozen=True)
@@ -63,14 +72,25 @@ class WaitTable:
         nodes = (np.arange(len(self.residuals)) + 0.5) / len(self.residuals)
         return np.asarray(np.interp(np.asarray(u, dtype=np.float64), nodes, self.residuals))
 
-    def quantile(self, load: npt.ArrayLike, u: npt.ArrayLike) -> FloatArray:
-        """Wait in mean gaps at load (0..1) and probability `u`; arguments broadcast."""
-        row, r = _locate(_LOADS, np.asarray(load, dtype=np.float64))
-        column, c = _locate(WAIT_NODES, np.asarray(u, dtype=np.float64))
-        table = self.waits
-        low = table[row, column] * (1 - c) + table[row, column + 1] * c
-        high = table[row + 1, column] * (1 - c) + table[row + 1, column + 1] * c
-        return np.asarray(low + r * (high - low))
+    def at(self, u: FloatArray) -> Waits:
+        """The waits at fixed probabilities `u` (shape [m])."""
+        return Waits(np.stack([np.interp(u, WAIT_NODES, row) for row in self.waits]))
+
+
+@dataclass(frozen=True)
+class Waits:
+    """Waits at fixed probabilities over loads, in mean gaps; shape [loads, m]."""
+
+    table: FloatArray
+
+    def quantile(self, load: FloatArray) -> FloatArray:
+        """Waits at `load` (0..1), shape [k, m] in and out; loads beyond the last are clamped."""
+        clipped = np.clip(load, 0.0, _LOADS[-1])
+        row = _LOAD_CELL[(clipped * _LOAD_UNITS + 1e-6).astype(np.int32)]
+        share = (clipped - _LOADS[row]) / (_LOADS[row + 1] - _LOADS[row])
+        column = np.arange(self.table.shape[1])
+        low, high = self.table[row, column], self.table[row + 1, column]
+        return np.asarray(low + share * (high - low))
 
 
 def wait_table(service_points: FloatArray, cv: float) -> WaitTable:
@@ -194,22 +214,39 @@ class CountTable:
         far = t + (self.cv**2 - 1.0) / 2.0
         return np.asarray(np.where(t <= _COUNT_TIMES[-1], np.interp(t, _COUNT_TIMES, self.means), far))
 
-    def quantile(self, time: npt.ArrayLike, u: npt.ArrayLike) -> FloatArray:
-        """Arrivals within `time` mean gaps after an arrival at probability `u` (broadcast)."""
-        t = np.asarray(time, dtype=np.float64)
-        row, r = _locate(_COUNT_TIMES, t)
-        column, c = _locate(_COUNT_NODES, np.asarray(u, dtype=np.float64))
-        table = self.counts
-        near = c >= 0.5  # counts are whole: take the nearer node
-        column = column + near
-        low, high = table[row, column], table[row + 1, column]
-        inside = low + r * (high - low)
-        # long after, the count is normal: mean t + (cv^2-1)/2, variance cv^2 t (renewal theory)
-        mean = t + (self.cv**2 - 1.0) / 2.0
-        far = np.maximum(
-            mean + ndtri(np.clip(u, 1e-6, 1 - 1e-6)) * self.cv * np.sqrt(np.maximum(t, 0.0)), 0.0
+    def at(self, u: FloatArray) -> Counts:
+        """The counts at fixed probabilities `u` (shape [m])."""
+        # counts are whole: the node at or above, not between
+        column = np.searchsorted(_COUNT_NODES, np.minimum(u, _COUNT_NODES[-1]), side="left")
+        return Counts(self.counts[:, column], np.asarray(ndtri(np.clip(u, 1e-6, 1 - 1e-6))), self.cv)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Arrivals after an arrival at fixed probabilities; table of shape [times, m]."""
+
+    table: FloatArray
+    deviate: FloatArray
+    cv: float
+
+    def within(self, time: FloatArray) -> FloatArray:
+        """Arrivals within `time` mean gaps, shape [..., m] in and out."""
+        last = _COUNT_TIMES[-1]
+        inside = np.clip(time, 0.0, last)
+        place = np.log(np.maximum(inside, _COUNT_TIMES[1]) / _COUNT_TIMES[1]) / _COUNT_STEP
+        row = np.where(
+            inside < _COUNT_TIMES[1], 0, np.minimum(place.astype(np.int32) + 1, len(_COUNT_TIMES) - 2)
         )
-        return np.asarray(np.where(t <= _COUNT_TIMES[-1], inside, far))
+        share = (inside - _COUNT_TIMES[row]) / (_COUNT_TIMES[row + 1] - _COUNT_TIMES[row])
+        column = np.arange(self.table.shape[1])
+        low, high = self.table[row, column], self.table[row + 1, column]
+        near = low + share * (high - low)
+        if np.all(time <= last):
+            return np.asarray(near)
+        # long after, the count is normal: mean t + (cv^2-1)/2, variance cv^2 t (renewal theory)
+        mean = time + (self.cv**2 - 1.0) / 2.0
+        far = np.maximum(mean + self.deviate * self.cv * np.sqrt(np.maximum(time, 0.0)), 0.0)
+        return np.asarray(np.where(time <= last, near, far))
 
 
 def count_table(cv: float) -> CountTable:
@@ -225,9 +262,3 @@ def count_table(cv: float) -> CountTable:
         counts[row] = np.searchsorted(-at_least, -(1.0 - _COUNT_NODES), side="left")
         means[row] = at_least.sum()
     return CountTable(counts, means, cv)
-
-
-def _locate(nodes: FloatArray, value: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray]:
-    clipped = np.clip(value, nodes[0], nodes[-1])
-    index = np.clip(np.searchsorted(nodes, clipped, side="right") - 1, 0, len(nodes) - 2)
-    return index, (clipped - nodes[index]) / (nodes[index + 1] - nodes[index])

@@ -109,6 +109,7 @@ class RequestSample:
         arrival may be caught behind the rest of one prompt.
         """
         model, waits, luck = self._model, self._waits, _luck()
+        lines = waits.at(luck[_LINE])
         room = model.room(level)
         decoding = bare * model.typical_prompt / room  # its part of the decodes in full iterations
         cost = self._cost_ms(level)
@@ -116,7 +117,7 @@ class RequestSample:
             service = cost + decoding
             load = np.minimum(self._rate * service, waits.largest_load)
             crowded = load ** (np.sqrt(2.0 * (self._pool_size + 1.0)) - 1.0)
-            line = waits.quantile(crowded, luck[_LINE]) / np.maximum(crowded, 1e-9) * service
+            line = lines.quantile(crowded) / np.maximum(crowded, 1e-9) * service
             # the longer the line, the fuller the iterations that work it off
             cost = np.maximum(cost, model.prompt_cost_ms(level, 1.0 + line / service))
         if self._pool_size == 1:
@@ -143,8 +144,8 @@ class RequestSample:
         # longer than an iteration's budget takes whole iterations before its own
         whole = room * (cost + bare * model.typical_prompt / room) / model.typical_prompt
         gate = rest + np.maximum(line / (1.0 + share), line - whole)
-        after = self._counts.quantile(self._rate * gate, luck[_AFTER])
-        before = self._calm.quantile(self._rate * (iteration - rest), luck[_BEFORE])
+        after = self._counts.at(luck[_AFTER]).within(self._rate * gate)
+        before = self._calm.at(luck[_BEFORE]).within(self._rate * (iteration - rest))
         chunks = np.ceil(prompt / room)
         last = prompt - (chunks - 1) * room
         left = np.maximum(room - last, 0.0)
@@ -182,8 +183,9 @@ class RequestSample:
         spread = max(model.prompt_spread, 1e-6)
         arriving = (steps - 1.0) / steps  # prompts that arrive in its last iteration are not met
         duration = usual
+        counts = self._counts.at(luck[_AFTER])
         for _ in range(2):
-            met = self._counts.quantile(self._rate * (self._window + duration * arriving), luck[_AFTER])
+            met = counts.within(self._rate * (self._window + duration * arriving))
             met = np.maximum(met - self._shared, 0.0)
             each = np.maximum(cost, model.prompt_cost_ms(lived, 1.0 + met / steps))
             added = met * each * _gamma_factor(luck[_SIZES], met / spread)

@@ -8,13 +8,13 @@ many objectives (round trips taken out of the TTFT budget) as are asked.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from planner.performance.latency import LatencyCurves, latency_curves
+from planner.performance.latency import SATURATION_SHARE, LatencyCurves, LoadedPool, latency_curves
 from planner.performance.profile import RequestProfile
 from planner.performance.types import ReplicaModel
 
@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+_COARSE_LOADS = np.asarray([0.01, 0.1, 0.25, 0.42, 0.58, 0.72, 0.84, 0.92, SATURATION_SHARE])
+_FINER = 3  # loads added inside the coarse cell of an answer
+
 LimitedBy = Literal["ttft", "tpot", "e2e", "memory", "throughput", "none"]
 
 
@@ -93,9 +96,44 @@ def service_columns(
     """
     columns = []
     for replica in replicas:
-        curves = latency_curves(replica, profile, pool_size, transfer_ms=transfer_ms)
+        pool = LoadedPool(replica, profile, pool_size, transfer_ms)
+        curves = pool.curves(_COARSE_LOADS)
+        fine = _between(curves, objectives)
+        if len(fine):
+            curves = _merged(curves, pool.curves(fine))
         columns.append([_column(curves, objective) for objective in objectives])
     return columns
+
+
+def _between(curves: LatencyCurves, objectives: Sequence[LatencyObjective]) -> FloatArray:
+    """Loads to add: inside the coarse cells in which an objective stops being kept."""
+    if len(curves.rates_rps) == 0:
+        return np.zeros(0)
+    cells = set()
+    for objective in objectives:
+        rate = _column(curves, objective).rate_rps / curves.saturation_rps
+        if 0 < rate < _COARSE_LOADS[-1]:
+            cells.add(min(int(np.searchsorted(_COARSE_LOADS, rate)), len(_COARSE_LOADS) - 1))
+    inside = [np.linspace(_COARSE_LOADS[c - 1], _COARSE_LOADS[c], _FINER + 2)[1:-1] for c in sorted(cells)]
+    return np.concatenate(inside) if inside else np.zeros(0)
+
+
+def _merged(first: LatencyCurves, second: LatencyCurves) -> LatencyCurves:
+    """Curves of the same replica over the loads of both."""
+    order = np.argsort(np.concatenate([first.rates_rps, second.rates_rps]))
+
+    def both(one: FloatArray, other: FloatArray) -> FloatArray:
+        return np.asarray(np.concatenate([one, other])[order])
+
+    return replace(
+        first,
+        rates_rps=both(first.rates_rps, second.rates_rps),
+        ttft_ms=both(first.ttft_ms, second.ttft_ms),
+        tpot_ms=both(first.tpot_ms, second.tpot_ms),
+        e2e_ms=both(first.e2e_ms, second.e2e_ms),
+        concurrency=both(first.concurrency, second.concurrency),
+        watts=both(first.watts, second.watts),
+    )
 
 
 def _column(curves: LatencyCurves, objective: LatencyObjective) -> ServiceColumn:

@@ -48,12 +48,12 @@ class StepTable:
 
     """
 
-    batch: FloatArray
-    prefill: FloatArray
+    batch: Axis
+    prefill: Axis
     base_ms: FloatArray
-    context: FloatArray
+    context: Axis
     context_ms: FloatArray
-    prefix: FloatArray
+    prefix: Axis
     prefix_ms: FloatArray
 
     def step_ms(
@@ -66,7 +66,12 @@ class StepTable:
         """Milliseconds of iterations; arguments broadcast, `context=None` is the reference."""
         size = np.asarray(batch, dtype=np.float64)
         tokens = np.asarray(prefill, dtype=np.float64)
-        total = bilinear(self.batch, self.prefill, self.base_ms, size, tokens)
+        if tokens.ndim == 0 and tokens == 0:
+            cell, share = self.batch.locate(size)
+            alone = self.base_ms[:, 0]
+            total = np.asarray(alone[cell] + share * (alone[cell + 1] - alone[cell]))
+        else:
+            total = bilinear(self.batch, self.prefill, self.base_ms, size, tokens)
         if context is not None:
             total = total + bilinear(self.batch, self.context, self.context_ms, size, context)
         behind = np.asarray(prefix, dtype=np.float64)
@@ -85,29 +90,40 @@ def shared_prefix(tokens: npt.ArrayLike, pairs: npt.ArrayLike) -> FloatArray:
     return np.asarray(pairs / np.maximum(count, 1e-9) - count / 2.0)
 
 
+class Axis:
+    """Ascending whole nodes from 0 or more, with constant-time lookup of the cell of a value."""
+
+    def __init__(self, nodes: FloatArray) -> None:
+        self.nodes = np.asarray(nodes, dtype=np.float64)
+        whole = np.arange(int(self.nodes[-1]) + 1)
+        cell = np.searchsorted(self.nodes, whole, side="right") - 1
+        self._cell = np.clip(cell, 0, len(self.nodes) - 2).astype(np.int32)
+        self._inverse = 1.0 / np.diff(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def locate(self, value: npt.ArrayLike) -> tuple[npt.NDArray[np.int32], FloatArray]:
+        """Cell of each value and its position (0..1) in it; values outside are clamped."""
+        clipped = np.clip(value, self.nodes[0], self.nodes[-1])
+        cell = self._cell[clipped.astype(np.int32)]
+        return cell, (clipped - self.nodes[cell]) * self._inverse[cell]
+
+
 def bilinear(
-    rows: FloatArray,
-    columns: FloatArray,
-    table: FloatArray,
-    row: npt.ArrayLike,
-    column: npt.ArrayLike,
+    rows: Axis, columns: Axis, table: FloatArray, row: npt.ArrayLike, column: npt.ArrayLike
 ) -> FloatArray:
     """Interpolate `table` [rows, columns] at (row, column), which broadcast; clamped outside."""
-    i, r = locate(rows, row)
-    j, c = locate(columns, column)
+    i, r = rows.locate(row)
+    j, c = columns.locate(column)
     flat = table.ravel()
     corner = i * len(columns) + j
-    below, above = corner + 1, corner + len(columns)
-    low = flat[corner] + c * (flat[below] - flat[corner])
-    high = flat[above] + c * (flat[above + 1] - flat[above])
+    above = corner + len(columns)
+    low = flat[corner]
+    low = low + c * (flat[corner + 1] - low)
+    high = flat[above]
+    high = high + c * (flat[above + 1] - high)
     return np.asarray(low + r * (high - low))
-
-
-def locate(nodes: FloatArray, value: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], FloatArray]:
-    """Cell index and position (0..1) inside the cell of each value, clamped to the nodes."""
-    clipped = np.clip(value, nodes[0], nodes[-1])
-    index = np.clip(np.searchsorted(nodes, clipped, side="right") - 1, 0, len(nodes) - 2)
-    return index, (clipped - nodes[index]) / (nodes[index + 1] - nodes[index])
 
 
 def step_table(
@@ -126,13 +142,12 @@ def step_table(
 
     """
     batch = _grown(max(largest_batch, 2), _BATCH_GROWTH, start=1.0)
-    budget = float(replica.max_batched_tokens)
+    budget = float(int(replica.max_batched_tokens))
     prefill = np.asarray([float(p) for p in (*_PREFILL_NODES, *_PREFILL_DOUBLINGS) if p < budget] + [budget])
     longest = max(largest_context, 2 * reference_context, 64.0)
     context = _grown(longest, _CONTEXT_GROWTH, start=max(longest / 512, 16.0))
-    some_prefill = prefill[[1, len(prefill) // 2, -1]]
+    some_prefill = prefill[np.unique([1, len(prefill) // 2, len(prefill) - 1])]
     typical_batch = float(batch[len(batch) // 2])
-
     blocks = [
         np.broadcast_arrays(batch[:, None], reference_context, prefill[None, :], 0.0),
         np.broadcast_arrays(batch[:, None], context[None, :], 0.0, 0.0),
@@ -144,22 +159,21 @@ def step_table(
     base = times[: ends[0]].reshape(len(batch), len(prefill))
     base[0, 0] = 0.0  # nothing to do takes no time
     by_context = times[ends[0] : ends[1]].reshape(len(batch), len(context))
-    at_reference = bilinear(batch, prefill, base, batch, 0.0)
-    context_ms = by_context - at_reference[:, None]
+    context_ms = by_context - base[:, :1]
     context_ms[0] = 0.0
     by_prefix = times[ends[1] :].reshape(len(some_prefill), len(context))
-    alone = bilinear(batch, prefill, base, typical_batch, some_prefill)
+    alone = base[len(batch) // 2, np.searchsorted(prefill, some_prefill)]
     added = by_prefix - alone[:, None]
-    rows, position = locate(some_prefill, prefill)
-    prefix_ms = added[rows] + position[:, None] * (added[rows + 1] - added[rows])
+    prefix_ms = np.stack([np.interp(prefill, some_prefill, column) for column in added.T], axis=1)
     prefix_ms = np.maximum(prefix_ms, 0.0)
     prefix_ms[0], prefix_ms[:, 0] = 0.0, 0.0
-    return StepTable(batch, prefill, base, context, context_ms, context, prefix_ms)
+    across = Axis(context)
+    return StepTable(Axis(batch), Axis(prefill), base, across, context_ms, across, prefix_ms)
 
 
 def _grown(last: float, ratio: float, start: float) -> FloatArray:
-    """0, then nodes that grow by `ratio` (at least by 1) from `start` to `last`."""
-    nodes = [0.0, start]
+    """0, then whole nodes that grow by `ratio` (at least by 1) from `start` to `last`."""
+    nodes = [0.0, np.ceil(start)]
     while nodes[-1] < last:
-        nodes.append(min(max(nodes[-1] * ratio, nodes[-1] + 1.0), last))
+        nodes.append(min(max(np.round(nodes[-1] * ratio), nodes[-1] + 1.0), np.ceil(last)))
     return np.asarray(nodes)

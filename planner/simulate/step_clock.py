@@ -32,14 +32,16 @@ class StepClock:
     ) -> None:
         table = step_table(replica, largest_batch, reference_context, largest_context)
         every_batch = np.arange(largest_batch + 2, dtype=np.float64)
-        by_prefill = table.step_ms(every_batch[:, None], None, table.prefill[None, :])
-        by_context = np.stack([np.interp(every_batch, table.batch, c) for c in table.context_ms.T], axis=1)
+        by_prefill = table.step_ms(every_batch[:, None], None, table.prefill.nodes[None, :])
+        by_context = np.stack(
+            [np.interp(every_batch, table.batch.nodes, c) for c in table.context_ms.T], axis=1
+        )
         self.table: StepTable = table
         self._base: list[list[float]] = by_prefill.tolist()
-        self._prefill: list[float] = table.prefill.tolist()
+        self._prefill: list[float] = table.prefill.nodes.tolist()
         self._by_context: list[list[float]] = by_context.tolist()
-        self._context: list[float] = table.context.tolist()
-        self._prefix: list[float] = table.prefix.tolist()
+        self._context: list[float] = table.context.nodes.tolist()
+        self._prefix: list[float] = table.prefix.nodes.tolist()
         self._by_prefix: list[list[float]] = table.prefix_ms.tolist()
         accelerators = replica.shape.accelerators
         shares = np.linspace(0.0, 1.0, _WATT_NODES)
