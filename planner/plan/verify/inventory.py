@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from planner.performance.power import idle_w as accelerator_idle_w
 from planner.plan.hosts import (
     heat_w,
     offer_of,
@@ -101,8 +102,15 @@ def _rented(server: ServerPlan, context: Context) -> Iterator[str]:
 
 
 def _figures(server: ServerPlan, context: Context) -> Iterator[Violation]:
-    """Yield watts of a server that differ from what its type draws and heats."""
+    """Yield watts of a server that differ from what its type draws and heats, and caps out of reach."""
     model = server_model(server, context.setting.scenario, context.setting.catalog)
+    cap = server.power_cap_w
+    if cap is not None and model is not None:
+        accelerator = context.setting.catalog.accelerators[model.accelerator]
+        if not accelerator_idle_w(accelerator) < cap <= accelerator.tdp_w:
+            text = f"caps accelerators at {cap:g} W, outside of idle to {accelerator.tdp_w:g} W"
+            row = f"servers/{server.name}/power_cap_w"
+            yield Violation(row, FAMILY, text, cap, accelerator.tdp_w, "W")
     provisioned = provisioned_w(model, server.power_cap_w)
     air, liquid = (0, 0) if server.origin == "rent" else heat_w(provisioned, model)
     expected = {"provisioned_w": provisioned, "air_w": air, "liquid_w": liquid}

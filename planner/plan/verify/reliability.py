@@ -18,7 +18,6 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
 from planner.performance.service import ServiceColumn
-from planner.plan.content import slices_of
 from planner.plan.ledgers import rack_loops
 from planner.plan.types import ServerPlan
 from planner.plan.verify.context import Context
@@ -50,14 +49,13 @@ def check(context: Context) -> Iterator[Violation]:
     if not context.setting.scenario.reliability.survive:
         return
     routing = _Routing(context)
-    stands_on = list(_replicas(context))
+    pool_of, on_server = _replicas(context)
+    count = Counter(pool_of)
     survived: list[Survivors] = []
     for failure in failures(context):
-        left = dict.fromkeys(routing.pools, 0)
-        for pool, servers in stands_on:
-            if pool in left and not servers & failure.servers:
-                left[pool] += 1
-        replicas = tuple(left[pool] for pool in routing.pools)
+        lost = {replica for server in failure.servers for replica in on_server.get(server, ())}
+        gone = Counter(pool_of[replica] for replica in lost)
+        replicas = tuple(count[pool] - gone[pool] for pool in routing.pools)
         if any(all(a >= b for a, b in zip(replicas, known, strict=True)) for known in survived):
             continue
         kept, promised = routing.serve(replicas)
@@ -71,12 +69,16 @@ def check(context: Context) -> Iterator[Violation]:
             survived.append(replicas)
 
 
-def _replicas(context: Context) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield (pool, servers it stands on) of every replica."""
+def _replicas(context: Context) -> tuple[list[str], dict[str, list[int]]]:
+    """Return the pool of every replica, and the replicas that stand on each server."""
+    pool_of: list[str] = []
+    on_server: dict[str, list[int]] = {}
     for group in context.plan.replicas:
         for placement in group.placements:
-            alone = group.model_copy(update={"placements": [placement]})
-            yield group.pool, frozenset(part.server for part in slices_of(alone))
+            for server in {text.rpartition(":")[0] for text in placement}:
+                on_server.setdefault(server, []).append(len(pool_of))
+            pool_of.append(group.pool)
+    return pool_of, on_server
 
 
 def failures(context: Context) -> Iterator[Failure]:

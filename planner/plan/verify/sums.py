@@ -30,11 +30,11 @@ def check_cost(context: Context, cost: MicroCost) -> Iterator[Violation]:
 def _certificate(context: Context) -> Iterator[Violation]:
     """Yield a bound, gap or status that cannot be."""
     plan = context.plan
-    if plan.bound > plan.objective and not same(plan.bound, plan.objective):
+    if not plan.bound <= plan.objective and not same(plan.bound, plan.objective):
         text = f"the bound {plan.bound:g} is above the objective {plan.objective:g}"
         yield Violation("bound", "certificate", text, plan.bound, plan.objective, "")
     gap = max(0.0, plan.objective - plan.bound) / abs(plan.objective) if plan.objective else 0.0
-    if abs(gap - plan.gap) > GAP_TOLERANCE:
+    if not abs(gap - plan.gap) <= GAP_TOLERANCE:  # also where one is not a number
         text = f"says {plan.gap:g}, objective and bound make {gap:g}"
         yield Violation("gap", "certificate", text, plan.gap, gap, "")
     allowed = context.setting.scenario.solver.relative_gap

@@ -94,7 +94,7 @@ def _latency(route: RoutePlan, workload: Workload, context: Context) -> Iterator
     """Yield a round trip that is not the graph's, or that leaves a pool too little time."""
     row = f"latency/{route.workload}/{route.origin}/{route.site}"
     trip = rtt_ms(context.setting.graph, route.origin, route.site, context.setting.catalog)
-    if abs(trip - route.rtt_ms) > RTT_TOLERANCE_MS:
+    if not abs(trip - route.rtt_ms) <= RTT_TOLERANCE_MS:
         text = f"says a round trip of {route.rtt_ms:g} ms, the topology {trip:g} ms"
         yield Violation(row, "latency", text, route.rtt_ms, trip, "ms")
     for pool in route.pools:
