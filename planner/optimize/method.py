@@ -41,6 +41,9 @@ from planner.optimize.tidy import tidied
 SMALL_COLUMNS = 400
 """Programs up to this many columns go to CP-SAT at once (measured in benchmarks/methods.py)."""
 
+LARGE_COLUMNS = 10_000
+"""Larger programs skip the linear relaxation of their own: the next stage solves it again at its root."""
+
 DETERMINISTIC_UNITS_PER_S = 1.0
 """CP-SAT's deterministic time passes at about this rate per second of one worker."""
 
@@ -61,6 +64,7 @@ def solve_problem(
     solution: Solution | None = None
     first: Solution | None = None
     reached: list[Reached] = []
+    stages: list[Mapping[str, object]] = []
     start: Floats | None = None
     for number, goal in enumerate(goals):
         aimed = _aim(arrays, goal)
@@ -71,6 +75,7 @@ def solve_problem(
             break
         solution, start = found, search.best
         first = first or found
+        stages += found.stages
         reached.append(Reached(goal.name, goal.unit, found.objective, found.bound))
         arrays = _keep(arrays, aimed.cost, found.objective, goal.name)
     if solution is None or first is None or start is None:
@@ -87,7 +92,7 @@ def solve_problem(
         objective=first.objective,
         bound=first.bound,
         goals=tuple(reached),
-        stages=(*(first.stages if first is not solution else ()), *solution.stages),
+        stages=tuple(stages),
     )
 
 
@@ -165,12 +170,13 @@ class _Search:
 
     def run(self) -> Solution:
         arrays = self.arrays
-        relaxation = highs.solve_linear(arrays, self.settings.time_limit_s)
-        if relaxation.status == "infeasible":
-            return self._infeasible()
-        if relaxation.status == "optimal":
-            self._raise_bound(relaxation.objective)
-        self._record("linear relaxation", self._elapsed(), relaxation.status)
+        if len(arrays.cost) <= LARGE_COLUMNS:
+            relaxation = highs.solve_linear(arrays, self.settings.time_limit_s)
+            if relaxation.status == "infeasible":
+                return self._infeasible()
+            if relaxation.status == "optimal":
+                self._raise_bound(relaxation.objective)
+            self._record("linear relaxation", self._elapsed(), relaxation.status)
         if len(arrays.cost) > SMALL_COLUMNS and not self._done():
             outcome = self._relaxed_traffic()
             if outcome.status == "infeasible":

@@ -38,18 +38,27 @@ def packing_levels(problem: Problem) -> tuple[Integers, Integers]:
 
 
 def add_packing_rows(
-    program: Program, problem: Problem, prefix: str, columns: Columns, kept: Integers
+    program: Program,
+    problem: Problem,
+    prefix: str,
+    columns: Columns,
+    kept: Integers,
+    only: Integers | None = None,
 ) -> tuple[Integers, Integers, Integers]:
     """Add the packing rows over the "replicas" and "servers" columns of `columns`.
 
     Args:
         kept: (candidates,) 1 where the candidate's servers count, 0 where they are lost.
+        only: host groups to write rows for; all when omitted.
 
     Returns:
         (row number in the program, host group, places per server) of each row added.
     """
     hostings, groups, candidates = problem.hostings, problem.host_groups, problem.candidates
     group, size = packing_levels(problem)
+    if only is not None:
+        chosen = np.isin(group, only)
+        group, size = group[chosen], size[chosen]
     places = groups.accelerators[group] // size
     parts: list[tuple[object, object, object]] = []
     for level in range(len(group)):

@@ -9,11 +9,12 @@ the failure is stated again with the replicas it takes (`lost_hosting`) and the 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.optimize.constraints.capacity import add_capacity_rows
 from planner.optimize.constraints.demand import add_lane_rows
 from planner.optimize.constraints.packing import add_packing_rows
-from planner.optimize.problem import LOAD_SCALE, Failures, Problem, integers
+from planner.optimize.problem import LOAD_SCALE, Failures, Integers, Problem, integers
 from planner.optimize.program import Program, RowInfo
 from planner.optimize.variables import (
     Columns,
@@ -52,7 +53,8 @@ def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
     used = _add_used_columns(program, problem, columns, failures)
     lost_from_rack = _add_rack_losses(program, problem, columns, failures)
     for event, name in enumerate(failures.names):
-        again = _add_event_columns(program, problem, columns, failures, event)
+        kept, hit = _touched_groups(problem, failures, event)
+        again = _add_event_columns(program, problem, columns, failures, event, hit)
         demands = problem.demands
         program.add_rows(
             (
@@ -64,15 +66,18 @@ def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
         )
         add_lane_rows(program, problem, f"{name}/lane", again)
         add_capacity_rows(program, problem, f"{name}/capacity", again, LOAD_SCALE)
-        pairs = len(again["replicas"])
+        touched = np.flatnonzero(hit[problem.hostings.host_group])
         program.add_rows(
-            (RowInfo(f"{name}/replicas/{p}", "reliability") for p in range(pairs)),
-            [(range(pairs), again["replicas"], 1), (range(pairs), columns["replicas"], -1)],
+            (RowInfo(f"{name}/replicas/{p}", "reliability") for p in touched),
+            [
+                (range(len(touched)), again["replicas"][touched], 1),
+                (range(len(touched)), columns["replicas"][touched], -1),
+            ],
             upper=0,
         )
-        kept = np.ones(len(problem.candidates.names), dtype=np.int64)
-        kept[failures.lost_candidate[failures.lost_candidate_row == event]] = 0
-        rows, group, places = add_packing_rows(program, problem, f"{name}/packing", again, kept)
+        rows, group, places = add_packing_rows(
+            program, problem, f"{name}/packing", again, kept, np.flatnonzero(hit)
+        )
         count = int(failures.lost_count[event])
         lost_group = int(failures.lost_one_of[event])
         lost_class = int(failures.lost_rack_of[event])
@@ -123,16 +128,43 @@ def _add_replica_losses(
     )
 
 
+def _touched_groups(problem: Problem, failures: Failures, event: int) -> tuple[Integers, NDArray[np.bool_]]:
+    """Return which candidates are kept (1 or 0), and which host groups the failure touches."""
+    kept = np.ones(len(problem.candidates.names), dtype=np.int64)
+    kept[failures.lost_candidate[failures.lost_candidate_row == event]] = 0
+    hit = np.zeros(len(problem.host_groups.names), dtype=bool)
+    hit[problem.candidates.host_group[kept == 0]] = True
+    if failures.lost_one_of[event] >= 0:
+        hit[failures.lost_one_of[event]] = True
+    in_class = problem.candidates.rack_class == failures.lost_rack_of[event]
+    if failures.lost_rack_of[event] >= 0:
+        hit[problem.candidates.host_group[in_class]] = True
+    named = failures.lost_hosting[failures.lost_replica_row == event]
+    hit[problem.hostings.host_group[named]] = True
+    return kept, hit
+
+
 def _add_event_columns(
-    program: Program, problem: Problem, columns: Columns, failures: Failures, event: int
+    program: Program,
+    problem: Problem,
+    columns: Columns,
+    failures: Failures,
+    event: int,
+    hit: NDArray[np.bool_],
 ) -> Columns:
-    """Add the routing and the surviving replicas of one failure."""
+    """Add the routing after one failure, and the surviving replicas of the host groups it touches.
+
+    Replicas on other host groups all survive: their own columns stand for them.
+    """
     name = failures.names[event]
     flows, lanes = problem.flows, lane_units(problem)
+    touched = hit[problem.hostings.host_group]
+    replicas = columns["replicas"].copy()
+    replicas[touched] = program.add_columns(f"{name}/replicas", hosting_upper(problem)[touched])
     return Columns(
         {
             "servers": columns["servers"],
-            "replicas": program.add_columns(f"{name}/replicas", hosting_upper(problem)),
+            "replicas": replicas,
             "flow": program.add_columns(f"{name}/flow", problem.demands.units[flows.demand]),
             "assign": program.add_columns(f"{name}/assign", lanes[problem.assignments.lane]),
         }
