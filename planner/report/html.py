@@ -73,12 +73,12 @@ def report_html(plan: Plan) -> str:
             routes=route_view(plan, of_pool),
             money=money_view(plan),
             limits=limit_groups(plan),
-            promises=promise_view(plan),
+            promises=promise_view(plan, of_pool),
             search=search_view(plan),
             origin=origin_view(plan),
             of_number=of_number,
             words=WORDS,
-            elevation=lambda rack: rack_elevation(rack, of_number),
+            elevation=lambda rack, canvas_u: rack_elevation(rack, of_number, canvas_u),
             lone=lambda box: lone_server(box, of_number),
             meter=lambda rack: fullness_meter(rack.used_w / rack.limit_w) if rack.limit_w else "",
             contents_of=contents,
@@ -117,6 +117,7 @@ def _environment() -> Environment:
         "percent": numbers.percent,
         "quantity": numbers.quantity,
         "short": _short,
+        "counted": numbers.counted,
     }
     return pages
 

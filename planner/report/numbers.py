@@ -20,7 +20,9 @@ def usd(amount: float) -> str:
     size = abs(amount)
     if size >= 1000:
         return f"{sign}${size:,.0f}"
-    if size >= 1 or size == 0:
+    if size == 0:
+        return "$0"
+    if size >= 1:
         return f"{sign}${size:,.2f}"
     return f"{sign}${_significant(size)}"
 
@@ -75,6 +77,12 @@ def percent(share: float) -> str:
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """Return a count with its noun: `1 server`, `2 servers`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names as a sentence has them: `a, b and c`."""
+    every = list(names)
+    return " and ".join([", ".join(every[:-1]), every[-1]] if len(every) > 1 else every)
 
 
 def _significant(amount: float) -> str:

@@ -29,7 +29,7 @@ FOOT_PX = 14.0
 MOST_NODES = 12
 """Nodes drawn of one column; the smallest beyond are one node `others`."""
 
-LABEL_CHARACTERS = 30
+LABEL_CHARACTERS = 27
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,11 @@ class Band:
 
 @dataclass(frozen=True)
 class Labels:
-    """Column titles; what is written beside a node and the class of its colour, by (column, node)."""
+    """Column titles; by (column, node) the name beside it, what follows its rate, the class of its colour."""
 
     columns: tuple[str, ...]
     nodes: Mapping[tuple[int, str], str]
+    details: Mapping[tuple[int, str], str]
     tones: Mapping[tuple[int, str], str]
 
 
@@ -173,7 +174,10 @@ def _node(
 ) -> list[Markup]:
     height = _px(node, scale)
     first = shortened(labels.nodes.get((column, node.name), node.name), LABEL_CHARACTERS)
-    second = f"{quantity(node.rate)}/s"
+    detail = labels.details.get((column, node.name), "")
+    second = shortened(
+        ", ".join(part for part in (f"{quantity(node.rate)}/s", detail) if part), LABEL_CHARACTERS
+    )
     beside = x - 8 if not on_the_right else x + NODE_PX + 8
     anchor = "start" if on_the_right else "end"
     middle = node.y + height / 2

@@ -36,9 +36,13 @@ SCALE_STEP_U = 10
 WORDS = {"existing": "owned", "buy": "new", "rent": "rented", "off": "off"}
 
 
-def rack_elevation(view: RackView, of_number: Mapping[int, Recipe]) -> Markup:
-    """Return the picture of a rack (or of equal racks), lowest unit at the bottom."""
+def rack_elevation(view: RackView, of_number: Mapping[int, Recipe], canvas_u: int = 0) -> Markup:
+    """Return the picture of a rack (or of equal racks), lowest unit at the bottom.
+
+    canvas_u: height of the picture, so that racks of different height stand on one floor.
+    """
     height = view.height_u * U_PX
+    above = max(canvas_u - view.height_u, 0) * U_PX
     width = RAIL_PX + INNER_PX + EDGE_PX
     parts = [element("rect", x=RAIL_PX, y=0.5, width=INNER_PX, height=height, rx=2, class_="frame")]
     for unit in range(SCALE_STEP_U, view.height_u + 1, SCALE_STEP_U):
@@ -62,7 +66,8 @@ def rack_elevation(view: RackView, of_number: Mapping[int, Recipe]) -> Markup:
             )
         )
     label = f"Rack {view.names[0]}: " + ("; ".join(_tip(box) for box in view.boxes) or "empty")
-    return picture(width, height + 1, label, *parts, class_="rack")
+    standing = element("g", *parts, transform=f"translate(0 {above:g})") if above else Markup("").join(parts)
+    return picture(width, above + height + 1, label, standing, class_="rack")
 
 
 def lone_server(box: Box, of_number: Mapping[int, Recipe]) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,10 @@ RIGHT_PX = 30.0
 ROW_PX = 30.0
 HEAD_PX = 22.0
 FOOT_PX = 26.0
-TICKS = 5
+MOST_TICKS = 6
+
+STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+"""Distances between ticks that read well, times a power of ten."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +32,25 @@ class StagePoint:
     bound: float | None
 
 
+def tick_step(top: float) -> float:
+    """Return a round distance between ticks that needs at most `MOST_TICKS` of them up to `top`."""
+    power = 10.0 ** math.floor(math.log10(top / MOST_TICKS))
+    return next(step * power for step in STEPS if top / (step * power) <= MOST_TICKS)
+
+
 def search_picture(points: Sequence[StagePoint], unit: str) -> Markup:
     """Return a row for each stage with the bound (bar end) and the plan (dot) on one scale from 0."""
     values = [v for point in points for v in (point.incumbent, point.bound) if v is not None]
-    top = max([*values, 0.0]) * 1.04 or 1.0
+    step = tick_step(max([*values, 0.0]) or 1.0)
+    ticks = math.ceil((max([*values, 0.0]) or 1.0) / step - 1e-9)
+    top = step * ticks
     room = WIDTH - LABEL_PX - RIGHT_PX
     bottom = HEAD_PX + ROW_PX * len(points)
     parts: list[str] = []
-    for number in range(TICKS + 1):
-        x = LABEL_PX + room * number / TICKS
+    for number in range(ticks + 1):
+        x = LABEL_PX + room * number / ticks
         parts.append(element("line", x1=x, x2=x, y1=HEAD_PX - 6, y2=bottom, class_="grid"))
-        words = quantity(float(f"{top * number / TICKS:.3g}"))
+        words = quantity(float(f"{step * number:.6g}"))
         parts.append(element("text", words, x=x, y=bottom + 16, class_="scale", text_anchor="middle"))
     parts.append(element("text", unit, x=LABEL_PX - 10, y=bottom + 16, class_="scale", text_anchor="end"))
     for number, point in enumerate(points):

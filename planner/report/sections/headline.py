@@ -10,7 +10,7 @@ from planner.plan.metrics import OUTPUT_PRICE_RATIO
 from planner.plan.types import LedgerRow, Plan
 from planner.report.console import HOURS_PER_MONTH, ledger_rows
 from planner.report.figures.bars import latency_state, state_of
-from planner.report.numbers import counted, kilowatts, millions_usd, percent, quantity, usd
+from planner.report.numbers import counted, kilowatts, listed, millions_usd, percent, quantity, usd
 from planner.report.sections.limits import ledger_title
 from planner.report.sections.places import SiteView
 from planner.report.sections.search import Goal, goals_of
@@ -71,18 +71,18 @@ def proof_in_words(plan: Plan, goals: list[Goal]) -> tuple[str, str]:
     bound = first.bound_text
     if plan.gap < PROVEN:
         verdict = "Proven optimal"
-        text = f"No plan that keeps every promise has {first.less} than {first.value_text}."
+        text = f"No plan that keeps every promise {first.beats} {first.value_text}."
     elif plan.status == "optimal":
         verdict = f"Proven within {percent(plan.gap)}"
         text = (
-            f"No plan that keeps every promise has {first.less} than {bound}: at most"
+            f"No plan that keeps every promise {first.beats} {bound}: at most"
             f" {percent(plan.gap)} could still be saved, which is within what was asked."
         )
     else:
         verdict = f"Best found, up to {percent(plan.gap)} above the optimum"
         text = (
             f"The search stopped before the gap that was asked for was proven. The plan keeps every"
-            f" promise; a better one may exist, but none has {first.less} than {bound}."
+            f" promise; a better one may exist, but none {first.beats} {bound}."
         )
     if len(goals) > 1:
         text += " Then, in this order: " + ", ".join(f"{g.name} {g.value_text}" for g in goals[1:]) + "."
@@ -94,10 +94,10 @@ def _serves(plan: Plan, sites: list[SiteView]) -> str:
     rates: dict[str, float] = {}
     for route in plan.routes:
         rates[route.workload] = rates.get(route.workload, 0.0) + route.rate_rps
-    workloads = ", ".join(f"{quantity(rate)} requests/s of {name}" for name, rate in rates.items())
-    llms = ", ".join(dict.fromkeys(group.shape.llm for group in plan.replicas))
+    workloads = listed(f"{quantity(rate)} requests/s of {name}" for name, rate in rates.items())
+    llms = listed(dict.fromkeys(group.shape.llm for group in plan.replicas))
     used = [site.name for site in sites if site.used]
-    where = ", ".join(used) if len(used) <= 4 else f"{len(used)} sites"
+    where = listed(used) if len(used) <= 4 else f"{len(used)} sites"
     return f"Serves {workloads or 'nothing'} with {llms or 'no LLM'} from {where or 'nowhere'}."
 
 
@@ -112,34 +112,36 @@ def _tiles(plan: Plan, sites: list[SiteView], goals: list[Goal]) -> list[Tile]:
     servers = ", ".join(f"{count:,} {words[o]}" for o, count in sorted(origins.items()))
     promises = _promises(plan)
     fullest = _fullest(plan)
+    grid = (
+        f"{kilowatts(metrics.grid_kw * 1000)} at the grid with cooling" if metrics.grid_kw else "all rented"
+    )
     return [
         Tile(
-            "per million output tokens",
+            "Per million output tokens",
             usd(metrics.usd_per_mtok_output),
             f"an output token priced as {OUTPUT_PRICE_RATIO:g} input tokens",
         ),
         Tile(
-            "per million input tokens",
+            "Per million input tokens",
             usd(metrics.usd_per_mtok_input),
             f"{usd(metrics.usd_per_mtok)} per million tokens of both kinds",
         ),
-        Tile("accelerators", f"{metrics.accelerators:,}", f"{kinds}; {percent(metrics.utilization)} used"),
-        Tile("servers", f"{metrics.servers:,}", servers),
-        Tile("proven gap", percent(plan.gap) if plan.gap >= PROVEN else "0 %", _bound_note(goals)),
-        Tile("to invest", millions_usd(metrics.capex_usd), "bought servers, their network, retrofits"),
+        Tile("Accelerators", f"{metrics.accelerators:,}", f"{kinds}; {percent(metrics.utilization)} used"),
+        Tile("Servers", f"{metrics.servers:,}", servers),
+        Tile("Proven gap", percent(plan.gap) if plan.gap >= PROVEN else "0 %", _bound_note(goals)),
+        Tile("To invest", millions_usd(metrics.capex_usd), "bought servers, their network, retrofits"),
         Tile(
-            "expected power",
+            "Expected power",
             kilowatts(metrics.expected_kw * 1000),
-            f"{kilowatts(metrics.provisioned_kw * 1000)} provisioned, "
-            f"{kilowatts(metrics.grid_kw * 1000)} at the grid with cooling",
+            f"{kilowatts(metrics.provisioned_kw * 1000)} provisioned, {grid}",
         ),
         Tile(
-            "carbon per hour",
+            "Carbon per hour",
             f"{quantity(metrics.carbon_kg_per_h)} kg",
             f"{quantity(metrics.tokens_per_s_per_mw)} output tokens/s per MW",
         ),
-        Tile("latency promises kept", *promises),
-        Tile("fullest limit", *fullest),
+        Tile("Latency promises kept", *promises),
+        Tile("Fullest limit", *fullest),
     ]
 
 
@@ -180,10 +182,10 @@ def _actions(plan: Plan, sites: list[SiteView]) -> list[str]:
             if server.origin == origin:
                 by_kind.setdefault(server.server, Counter())[server.site] += 1
         for kind, where in by_kind.items():
-            found.append(f"{verb} {where.total():,} × {kind}: {_split(where)}")
+            found.append(f"{verb} {where.total():,} × {kind}{_split(where)}")
     dark = Counter({site.name: site.servers["off"] for site in sites if site.servers["off"]})
     if dark:
-        found.append(f"Leave {counted(dark.total(), 'existing server')} without power: {_split(dark)}")
+        found.append(f"Leave {counted(dark.total(), 'existing server')} without power{_split(dark)}")
     if plan.retrofitted_racks:
         names = ", ".join(plan.retrofitted_racks[:4]) + (" …" if len(plan.retrofitted_racks) > 4 else "")
         found.append(f"Bring liquid cooling to {counted(len(plan.retrofitted_racks), 'rack')}: {names}")
@@ -193,9 +195,11 @@ def _actions(plan: Plan, sites: list[SiteView]) -> list[str]:
 def _split(counts: Mapping[str, int], most: int = 6) -> str:
     """Return counts by place, the largest first."""
     ranked = sorted(counts.items(), key=lambda item: -item[1])
+    if len(ranked) == 1:
+        return f" at {ranked[0][0]}"
     shown = ", ".join(f"{count:,} at {name}" for name, count in ranked[:most])
     left = len(ranked) - most
-    return shown if left <= 0 else f"{shown} and at {counted(left, 'other site')}"
+    return f": {shown}" if left <= 0 else f": {shown} and the rest at {counted(left, 'other site')}"
 
 
 def _warnings(plan: Plan) -> list[str]:
@@ -206,7 +210,7 @@ def _warnings(plan: Plan) -> list[str]:
     ]
     full = [r for rows in ledger_rows(plan) for r in rows if _state(r) in ("full", "over")]
     if full:
-        names = ", ".join(ledger_title(row.name) for row in full[:3]) + (" …" if len(full) > 3 else "")
+        names = "; ".join(ledger_title(row.name) for row in full[:3]) + (" …" if len(full) > 3 else "")
         found.append(f"{counted(len(full), 'limit')} more than 95 % used: {names}.")
     doubtful = sum(
         latency_state(latency.asked, latency.predicted, row.error_band) != "fine"
@@ -216,8 +220,8 @@ def _warnings(plan: Plan) -> list[str]:
     )
     if doubtful:
         found.append(
-            f"{counted(doubtful, 'latency prediction')} within the model's error band of the target:"
-            " measure before relying on it."
+            f"{counted(doubtful, 'latency prediction')} so near the target that the model's error band"
+            " reaches it: measure before relying on it."
         )
     return found
 

@@ -28,9 +28,9 @@ KINDS = {
     "power/ups": "UPS",
     "power/utility": "Utility",
     "grid/site": "Grid contract",
-    "grid/total": "Grid, all sites",
-    "heat/rack_air": "Rack, air heat",
-    "heat/rack_liquid": "Rack, liquid heat",
+    "grid/total": "Grid of all sites",
+    "heat/rack_air": "Rack air heat",
+    "heat/rack_liquid": "Rack liquid heat",
     "heat/air": "Air loop",
     "heat/liquid": "Liquid loop",
     "heat/rear_door": "Rear-door loop",
@@ -90,6 +90,10 @@ class LimitGroup:
         return self.rows[SHORT_LIST:]
 
 
+_Key = tuple[str, bool, float, float | None, str]
+"""What rows that are printed as one have in common: kind, after a loss or not, used, limit, unit."""
+
+
 def limit_groups(plan: Plan) -> list[LimitGroup]:
     """Return the ledgers of a plan in groups; rows of nothing against nothing are left out."""
     ledgers = plan.ledgers
@@ -139,33 +143,31 @@ def shown(value: float, unit: str) -> str:
         return kilowatts(value)
     if unit.startswith("USD"):
         return usd(value) + unit.removeprefix("USD")
-    return f"{quantity(value)} {unit}"
+    return f"{quantity(value)} {unit.replace(' CO2', '')}"
 
 
 def _group(title: str, note: str, rows: Iterable[LedgerRow]) -> LimitGroup:
-    alike: dict[tuple[object, ...], list[str]] = defaultdict(list)
+    alike: dict[_Key, list[tuple[str, str]]] = defaultdict(list)
     for row in rows:
         if row.used == 0 and row.limit == 0:
             continue
         kind, name, condition = ledger_parts(row.name)
-        # Losses of different siblings read alike once the racks behind them are alike.
-        alike[kind, condition, row.used, row.limit, row.unit].append(name)
-    found = [_row(key, names) for key, names in alike.items()]
+        alike[kind, bool(condition), row.used, row.limit, row.unit].append((name, condition))
+    found = [_row(key, members) for key, members in alike.items()]
     found.sort(key=lambda row: -1.0 if row.share is None else row.share, reverse=True)
     return LimitGroup(title, note, found[:MOST_ROWS], max(len(found) - MOST_ROWS, 0))
 
 
-def _row(key: tuple[object, ...], names: list[str]) -> LimitRow:
-    kind, condition, used, limit, unit = key
-    assert isinstance(used, float)
-    amount = limit if isinstance(limit, float) else None
-    share = None if amount is None else _share(used, amount)
+def _row(key: _Key, members: list[tuple[str, str]]) -> LimitRow:
+    kind, after_a_loss, used, limit, unit = key
+    share = None if limit is None else _share(used, limit)
+    condition = members[0][1] if len(members) == 1 else "each after its worst loss" if after_a_loss else ""
     return LimitRow(
-        kind=str(kind),
-        names=tuple(names),
-        condition=str(condition),
-        used=shown(used, str(unit)),
-        limit=NOTHING if amount is None else shown(amount, str(unit)),
+        kind=kind,
+        names=tuple(name for name, _ in members),
+        condition=condition,
+        used=shown(used, unit),
+        limit=NOTHING if limit is None else shown(limit, unit),
         share=share,
         share_text="no limit" if share is None else percent(share),
         state="none" if share is None else state_of(share),
@@ -174,4 +176,5 @@ def _row(key: tuple[object, ...], names: list[str]) -> LimitRow:
 
 
 def _share(used: float, limit: float) -> float:
+    """Return how full a limit is; anything against nothing is far over it."""
     return used / limit if limit > 0 else float(used > 0) * 2

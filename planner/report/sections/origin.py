@@ -13,7 +13,11 @@ from planner.plan.types import Plan
 LONGEST_TEXT = 40_000
 """Characters of the scenario that are printed; plan.json has all of it."""
 
-INTERNAL = {"scenario_sha256": "Scenario, SHA-256", "topology_sha256": "Topology, SHA-256"}
+TITLES = {
+    "ortools": "OR-Tools",
+    "scenario_sha256": "Scenario, SHA-256",
+    "topology_sha256": "Topology, SHA-256",
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ def origin_view(plan: Plan) -> OriginView:
     """Return the section."""
     facts = [("Scenario file", plan.scenario_file.path or "made in memory")]
     facts += [
-        (INTERNAL.get(name, name.replace("_", " ").capitalize()), str(value))
+        (TITLES.get(name, name.replace("_", " ").capitalize()), str(value))
         for name, value in plan.provenance.items()
     ]
     if "scenario_sha256" not in plan.provenance:

@@ -104,6 +104,11 @@ class Place:
     racks: tuple[RackView, ...] = ()
     rented: tuple[tuple[Box, int], ...] = ()
 
+    @property
+    def height_u(self) -> int:
+        """Height of its tallest rack."""
+        return max((rack.height_u for rack in self.racks), default=0)
+
 
 @dataclass(frozen=True)
 class SiteView:
@@ -121,13 +126,23 @@ class SiteView:
     racks_total: int
 
     @property
+    def pictures(self) -> int:
+        """How many racks and servers are drawn."""
+        return sum(len(place.racks) + len(place.rented) for place in self.places)
+
+    @property
+    def small(self) -> bool:
+        """Whether half the width of the page is enough for it."""
+        return self.pictures < 3 or (self.pictures == 3 and len(self.places) == 1)
+
+    @property
     def used(self) -> bool:
         """Whether the plan powers anything here."""
         return self.provisioned_w > 0 or any(self.servers[o] for o in ORDER if o != "off")
 
 
 def site_views(plan: Plan, setting: Setting, recipes: Mapping[str, Recipe]) -> list[SiteView]:
-    """Return every site of the topology and of the plan, the used ones first."""
+    """Return every site of the topology and of the plan, the largest first, unused ones last."""
     boxes = _Boxes(plan, setting, recipes)
     nodes = setting.graph.nodes
     racks: dict[str, list[str]] = defaultdict(list)
@@ -146,7 +161,7 @@ def site_views(plan: Plan, setting: Setting, recipes: Mapping[str, Recipe]) -> l
         _site(site, plan, setting, boxes, of_site.get(site, ()), racks[site], standing, pictures)
         for site in dict.fromkeys([*sites, *of_site])
     ]
-    return sorted(views, key=lambda view: not view.used)
+    return sorted(views, key=lambda view: (not view.used, -view.accelerators))
 
 
 def _site(
@@ -192,6 +207,7 @@ def _site(
     if len(domains) > MOST_DOMAINS:
         domains = {f"{len(domains)} fabric domains": [v for views in domains.values() for v in views]}
     places = [_place(domain, views, pictures) for domain, views in domains.items()]
+    places.sort(key=lambda place: not any(rack.used_w for rack in place.racks))
     if alone:
         counts: dict[Box, int] = defaultdict(int)
         for server in alone:

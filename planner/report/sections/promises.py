@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -9,6 +10,7 @@ from markupsafe import Markup
 from planner.plan.types import Latency, Plan, SloRow
 from planner.report.figures.bars import latency_bar, latency_state
 from planner.report.numbers import NOTHING, milliseconds, percent
+from planner.report.recipes import Recipe
 
 MOST_ROWS = 300
 """Rows that are printed; the tables beside the report have all."""
@@ -35,7 +37,7 @@ class PromiseRow:
     workload: str
     origin: str
     site: str
-    pools: str
+    recipes: list[Recipe]
     percentile: str
     ttft: LatencyCell
     tpot: LatencyCell
@@ -52,9 +54,9 @@ class PromiseView:
     left_out: int
 
 
-def promise_view(plan: Plan) -> PromiseView:
+def promise_view(plan: Plan, recipes: Mapping[str, Recipe]) -> PromiseView:
     """Return the section."""
-    rows = [_row(row) for row in sorted(plan.slo, key=_tightness, reverse=True)]
+    rows = [_row(row, recipes) for row in sorted(plan.slo, key=_tightness, reverse=True)]
     return PromiseView(rows[:SHORT_LIST], rows[SHORT_LIST:MOST_ROWS], max(len(rows) - MOST_ROWS, 0))
 
 
@@ -66,13 +68,13 @@ def _tightness(row: SloRow) -> float:
     )
 
 
-def _row(row: SloRow) -> PromiseRow:
+def _row(row: SloRow, recipes: Mapping[str, Recipe]) -> PromiseRow:
     percentile = row.percentile
     return PromiseRow(
         workload=row.workload,
         origin=row.origin,
         site=row.site,
-        pools=" → ".join(row.pools),
+        recipes=[recipes[pool] for pool in row.pools if pool in recipes],
         percentile=NOTHING
         if percentile is None
         else percentile

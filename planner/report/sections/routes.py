@@ -80,6 +80,7 @@ def _row(route: RoutePlan, recipes: Mapping[str, Recipe]) -> RouteRow:
 def _picture(plan: Plan, recipes: Mapping[str, Recipe]) -> Markup:
     single = len({route.workload for route in plan.routes}) == 1
     names: dict[tuple[int, str], str] = {}
+    details: dict[tuple[int, str], str] = {}
     tones: dict[tuple[int, str], str] = {}
 
     def origin(workload: str, place: str) -> str:
@@ -95,12 +96,12 @@ def _picture(plan: Plan, recipes: Mapping[str, Recipe]) -> Markup:
             if recipe is not None:
                 tone = tone or f"t{recipe.tone} r{recipe.number}"
                 tones[column, pool] = f"t{recipe.tone} r{recipe.number}"
-                words = f"{recipe.letter} · {recipe.role} {recipe.shape.llm} {recipe.degrees}"
-                names[column, pool] = " ".join(words.split())
+                names[column, pool] = f"{recipe.letter} · {recipe.shape.llm}"
+                details[column, pool] = f"{recipe.role} {recipe.degrees}".strip()
         path = (origin(route.workload, route.origin), route.site, *route.pools)
         bands.append(Band(path, route.rate_rps, tone))
     for gone in plan.unserved:
         bands.append(Band((origin(gone.workload, gone.origin), UNSERVED), gone.rate_rps, "bad"))
     split = any(len(route.pools) > 1 for route in plan.routes)
     last = ("prefill pool", "decode pool") if split else ("pool",)
-    return flow_picture(bands, Labels(("from", "site", *last), names, tones))
+    return flow_picture(bands, Labels(("from", "site", *last), names, details, tones))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +21,23 @@ SCALES = {
 }
 """How amounts of the program read: unit and factor."""
 
-LESS = {
-    "micro-USD/h": "a lower cost",
-    "mW": "less expected power",
-    "mg CO2/h": "less carbon",
-    "servers": "fewer servers",
-    "units unserved": "less unserved demand",
+BEATS = {
+    "micro-USD/h": "costs less than",
+    "mW": "draws less than",
+    "mg CO2/h": "emits less than",
+    "servers": "needs less than",
+    "units unserved": "leaves less unserved than",
 }
+"""What a better plan would do, by the unit of the goal."""
+
+
+FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "relative_gap": ("Gap asked for", lambda value: percent(float(value))),
+    "method": ("Method", str),
+    "seconds": ("Time", lambda value: f"{float(value):,.1f} s"),
+    "seed": ("Seed", str),
+}
+"""What a solver says about its run: title, and how the value reads."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +50,9 @@ class Goal:
     bound: float
 
     @property
-    def less(self) -> str:
-        """What a better plan would have."""
-        return LESS.get(self.unit, f"less {self.name}")
+    def beats(self) -> str:
+        """What a better plan would do."""
+        return BEATS.get(self.unit, f"reaches less {self.name} than")
 
     @property
     def value_text(self) -> str:
@@ -112,30 +122,28 @@ def search_view(plan: Plan) -> SearchView:
         )
         for stage in stages
     ]
-    solver = plan.solver
-    facts = [
-        ("Status", f"{plan.status}, gap {percent(plan.gap)}"),
-        ("Gap asked for", percent(float(solver["relative_gap"])) if "relative_gap" in solver else NOTHING),
-        ("Method", str(solver.get("method", NOTHING))),
-        ("Time", f"{float(solver['seconds']):,.1f} s" if "seconds" in solver else NOTHING),
-        ("Seed", str(solver.get("seed", NOTHING))),
-    ]
-    known = {"stages", "goals", "relative_gap", "method", "seconds", "seed"}
+    facts = [("Status", f"{plan.status}, gap {percent(plan.gap)}")]
+    facts += [(title, say(plan.solver[key])) for key, (title, say) in FACTS.items() if key in plan.solver]
     facts += [
-        (key.replace("_", " ").capitalize(), str(value)) for key, value in solver.items() if key not in known
+        (key.replace("_", " ").capitalize(), str(value))
+        for key, value in plan.solver.items()
+        if key not in FACTS and key not in ("stages", "goals")
     ]
+    if points and unit is not None:
+        factor = SCALES.get(unit, (unit, 1.0))[1]
+        points.append(StagePoint("delivered plan", goals[0].value * factor, goals[0].bound * factor))
     return SearchView(
         facts=facts,
         goals=goals,
         stages=[
             StageRow(
-                point.name,
+                str(stage.get("stage", "")),
                 str(stage.get("status", "")),
                 f"{float(stage['seconds']):,.2f} s" if "seconds" in stage else NOTHING,
                 _words(stage.get("incumbent_usd_per_h"), unit),
                 _words(stage.get("bound_usd_per_h"), unit),
             )
-            for stage, point in zip(stages, points, strict=True)
+            for stage in stages
         ],
         picture=search_picture(points, SCALES.get(unit, (unit, 1.0))[0]) if points and unit else None,
     )
