@@ -196,6 +196,18 @@ CORRUPTIONS: dict[str, tuple[Change, str]] = {
         lambda p: p.slo.pop(0),
         "slo/chat/westeurope/ams",
     ),
+    "a promise is made twice": (
+        lambda p: p.slo.append(p.slo[0].model_copy()),
+        "slo/chat/westeurope/ams",
+    ),
+    "experts of a model that has none": (
+        lambda p: set_fields(p.replicas[1].shape, ep=2),
+        "replicas/ams/dgx-h100/llama-3.1-405b/h100-sxm/vllm/tp8-pp2/bf16-kvbf16",
+    ),
+    "an infinite load": (
+        lambda p: set_fields(p.pools[0], load=float("inf")),
+        "load/ams/dgx-h100/llama-3.1-8b/h100-sxm/vllm/tp1/bf16-kvbf16/chat/load",
+    ),
     "a metric is embellished": (
         lambda p: set_fields(p.metrics, usd_per_mtok=0.1),
         "metrics/usd_per_mtok",

@@ -51,11 +51,30 @@ def _group(group: ReplicaGroup, context: Context) -> Iterator[Violation]:
         yield Violation(row, FAMILY, f"runs on {shape.engine}, which the scenario does not allow")
     if shape.llm not in context.setting.llm_names:
         yield Violation(row, FAMILY, f"runs {shape.llm}, which no workload asks for")
+    if not context.table.measured:
+        yield from (Violation(row, FAMILY, fault) for fault in _cut(group, context))
     if group.pool in context.pools and not shape.faults():
         replica = context.table.replica(group.pool)
         if replica is not None and not replica.fits:
             used, room = replica.memory.reserved_bytes / 1e9, replica.memory.usable_bytes / 1e9
             yield Violation(f"memory/{group.pool}", FAMILY, replica.refusal, used, room, "GB")
+
+
+def _cut(group: ReplicaGroup, context: Context) -> Iterator[str]:
+    """Yield why a model cannot be cut as the shape says: heads, layers and experts are whole."""
+    shape = group.shape
+    name = context.setting.llm_names.get(shape.llm)
+    if name is None or shape.shape().faults():
+        return
+    llm = context.setting.catalog.llm(name)
+    heads = min((g.attention.query_heads for g in llm.groups if g.attention.query_heads), default=0)
+    experts = max((g.feed_forward.experts for g in llm.groups), default=0)
+    if heads % shape.tp:
+        yield f"cuts {heads} heads by tensor parallelism of {shape.tp}"
+    if shape.pp > llm.layers:
+        yield f"cuts {llm.layers} layers into {shape.pp} stages"
+    if shape.ep > 1 and (not experts or experts % shape.ep):
+        yield f"spreads {experts} experts over {shape.ep} ranks"
 
 
 def _read(placement: Sequence[str]) -> tuple[list[Slice], list[str]]:

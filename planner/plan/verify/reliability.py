@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,10 +106,13 @@ def _server_row(server: ServerPlan) -> str:
     return f"survive/server/{server.fabric_domain or server.site}/{label}/{server.name}"
 
 
-def _grouped(servers: Sequence[ServerPlan], place: object) -> Iterator[tuple[str, frozenset[str]]]:
+def _grouped(
+    servers: Sequence[ServerPlan], place: Callable[[ServerPlan], str | None]
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield each place with the names of the servers there; servers of no place are left out."""
     members: dict[str, set[str]] = {}
     for server in servers:
-        name = place(server)  # type: ignore[operator]
+        name = place(server)
         if name is not None:
             members.setdefault(name, set()).add(server.name)
     for name, names in members.items():

@@ -128,6 +128,9 @@ def check_metrics(context: Context, metrics: Metrics) -> Iterator[Violation]:
 def check_slo(context: Context, rows: list[SloRow]) -> Iterator[Violation]:
     """Yield promises that are missing, asked for differently, predicted differently, or broken."""
     stated = {_key(row): row for row in context.plan.slo}
+    for key, count in Counter(_key(row) for row in context.plan.slo).items():
+        if count > 1:
+            yield Violation(f"slo/{key[0]}/{key[1]}/{key[2]}", "slo", f"is promised {count} times")
     for row in rows:
         name = f"slo/{row.workload}/{row.origin}/{row.site}"
         found = stated.pop(_key(row), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -31,9 +32,11 @@ RELATIVE_TOLERANCE = 1e-9
 
 def same(found: float, expected: float) -> bool:
     """Return whether two figures of a plan are the same but for rounding of doubles."""
+    if not (math.isfinite(found) and math.isfinite(expected)):
+        return found == expected
     return abs(found - expected) <= RELATIVE_TOLERANCE * max(1.0, abs(found), abs(expected))
 
 
 def exceeds(used: float, limit: float) -> bool:
-    """Return whether `used` is more than `limit`, rounding of doubles aside."""
-    return used > limit and not same(used, limit)
+    """Return whether `used` is more than `limit` (or no number), rounding of doubles aside."""
+    return not used <= limit and not same(used, limit)
