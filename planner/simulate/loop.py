@@ -16,7 +16,6 @@ from planner.simulate.request import Request
 
 _ENGINE, _TRANSFER, _FAILURE, _SAMPLE = range(4)  # order of events at one instant
 _MS_PER_S = 1000.0
-_BYTES_PER_GB = 1e9
 
 
 @dataclass(frozen=True)
@@ -24,15 +23,13 @@ class Link:
     """The wire a prefill replica sends caches over, one after another.
 
     Attributes:
-        bandwidth_gb_s: of one replica, one direction, 1e9 bytes/s.
-        latency_ms: added to every transfer.
-        bytes_per_token: cache of one token in the whole replica.
+        setup_ms: added to every transfer, beside others.
+        per_token_ms: time on the wire of the cache of one token.
 
     """
 
-    bandwidth_gb_s: float
-    latency_ms: float
-    bytes_per_token: float
+    setup_ms: float
+    per_token_ms: float
 
 
 @dataclass(frozen=True)
@@ -112,7 +109,7 @@ class Replay:
 
     def __init__(self, workloads: int, sample_every_s: float = 60.0) -> None:
         self.latencies = [Latencies() for _ in range(workloads)]
-        self.failed = [0] * workloads
+        self.lost_ms: list[list[float]] = [[] for _ in range(workloads)]
         self.samples = Samples()
         self.pools: list[Pool] = []
         self.streams: list[Stream] = []
@@ -230,10 +227,9 @@ class Replay:
         end = now
         if link is not None:
             start = max(now, self._link_free_ms.get(engine.index, 0.0))
-            volume = request.prompt * link.bytes_per_token
-            end = start + volume / (link.bandwidth_gb_s * _BYTES_PER_GB) * _MS_PER_S
+            end = start + request.prompt * link.per_token_ms
             self._link_free_ms[engine.index] = end
-            end += link.latency_ms
+            end += link.setup_ms
         self._transfers[request.number] = (engine, request)
         heappush(self._events, (end, _TRANSFER, request.number, 0))
 
@@ -262,7 +258,7 @@ class Replay:
         log.output_tokens.append(request.output)
 
     def _lose(self, request: Request) -> None:
-        self.failed[request.workload] += 1
+        self.lost_ms[request.workload].append(request.arrival_ms)
 
     def _fail(self, failure: Failure, now: float) -> None:
         lost: list[Request] = []
