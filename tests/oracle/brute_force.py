@@ -25,6 +25,9 @@ Vector = tuple[int, ...]
 MOST_ROUTINGS = 400_000
 """More ways to split the traffic than this are too many to try."""
 
+MOST_VECTORS = 200_000
+"""More sets of replicas on the same servers than this are too many to try."""
+
 
 class TooLarge(Exception):
     """The problem has too many possibilities to try them all."""
@@ -65,14 +68,18 @@ class Routings:
     unserved: np.ndarray
 
 
-def brute_force(problem: Any) -> Optimum | None:
+def brute_force(problem: Any, load_scale: int) -> Optimum | None:
     """Return the cheapest answer of `problem`, None if there is none.
+
+    Args:
+        problem: the tables.
+        load_scale: load of one fully used replica, which is what it may carry after a loss.
 
     Raises:
         TooLarge: there are too many possibilities.
     """
     routings = all_routings(problem, problem.demands.units, may_refuse=True)
-    after_loss = _routings_after_losses(problem)
+    losses = Losses(problem, load_scale)
     best: Optimum | None = None
     designs = ((design_cost(problem, design), design) for design in all_designs(problem))
     for fixed, design in sorted(designs, key=lambda pair: pair[0]):
@@ -82,17 +89,21 @@ def brute_force(problem: Any) -> Optimum | None:
         allowed = (room >= 0).all(axis=1)
         if best is not None:
             allowed &= fixed + routings.cost < best.cost
-        for replicas in _different(problem, packable(problem, design.servers)):
-            totals = pool_totals(problem, replicas)
-            if not within(totals, problem.pools.minimum, problem.pools.maximum):
-                continue
+        vectors = packable(problem, design.servers)
+        totals = pool_totals(problem, vectors)
+        allowed &= (routings.load <= problem.usable_load * totals.max(axis=0)).all(axis=1)
+        for number in _different(problem, vectors, totals):
             chosen = np.flatnonzero(allowed)
-            fits = (routings.load[chosen] <= problem.usable_load * totals).all(axis=1)
-            fits &= (room[chosen] >= replica_use(problem, replicas)).all(axis=1)
+            if not len(chosen):
+                break
+            if not within(totals[number], problem.pools.minimum, problem.pools.maximum):
+                continue
+            fits = (routings.load[chosen] <= problem.usable_load * totals[number]).all(axis=1)
+            fits &= (room[chosen] >= replica_use(problem, vectors[number])).all(axis=1)
             if not fits.any():
                 continue
             first = int(chosen[fits.argmax()])
-            if survives(problem, design, replicas, after_loss):
+            if losses.survived(design, vectors[number]):
                 best = Optimum(fixed + int(routings.cost[first]), design.servers, design.mixes)
                 allowed &= fixed + routings.cost < best.cost
     return best
@@ -174,25 +185,23 @@ def open_sites(problem: Any, design: Design) -> set[int]:
     }
 
 
-def packable(problem: Any, servers: Vector) -> list[Vector]:
-    """Return every vector of replicas (one entry per hosting) that the servers can hold."""
+def packable(problem: Any, servers: Vector) -> np.ndarray:
+    """Return every vector of replicas that the servers can hold, (vectors, hostings)."""
     hostings = problem.hostings
     standing = [0] * len(problem.host_groups.names)
     for j, number in enumerate(servers):
         standing[int(problem.candidates.host_group[j])] += number
-    per_group: list[tuple[list[int], list[Vector]]] = []
+    vectors = np.zeros((1, len(hostings.pool)), dtype=np.int64)
     for h, number in enumerate(standing):
-        members = np.flatnonzero(hostings.host_group == h).tolist()
-        sizes = tuple(int(hostings.accelerators[p]) for p in members)
-        whole = tuple(int(hostings.whole_servers[p]) for p in members)
-        per_group.append((members, _held(int(problem.host_groups.accelerators[h]), sizes, whole, number)))
-    vectors = []
-    for parts in itertools.product(*(held for _, held in per_group)):
-        vector = [0] * len(hostings.pool)
-        for (members, _), part in zip(per_group, parts, strict=True):
-            for p, count in zip(members, part, strict=True):
-                vector[p] = count
-        vectors.append(tuple(vector))
+        members = np.flatnonzero(hostings.host_group == h)
+        sizes = tuple(hostings.accelerators[members].tolist())
+        whole = tuple(hostings.whole_servers[members].tolist())
+        held = np.array(_held(int(problem.host_groups.accelerators[h]), sizes, whole, number))
+        known = len(vectors)
+        vectors = np.repeat(vectors, len(held), axis=0)
+        vectors[:, members] = np.tile(held, (known, 1)).reshape(len(vectors), len(members))
+        if len(vectors) > MOST_VECTORS:
+            raise TooLarge(f"more than {MOST_VECTORS} sets of replicas")
     return vectors
 
 
@@ -217,12 +226,10 @@ def _held(accelerators: int, sizes: Vector, whole: Vector, servers: int) -> list
     return sorted(held)
 
 
-def pool_totals(problem: Any, replicas: Vector) -> np.ndarray:
-    """Return the replicas of each pool."""
-    totals = np.zeros(len(problem.pools.names), dtype=np.int64)
-    for p, count in enumerate(replicas):
-        totals[int(problem.hostings.pool[p])] += count
-    return totals
+def pool_totals(problem: Any, vectors: np.ndarray) -> np.ndarray:
+    """Return the replicas of each pool for vectors of replicas, (vectors, pools)."""
+    belongs = problem.hostings.pool[:, None] == np.arange(len(problem.pools.names))[None, :]
+    return np.asarray(vectors @ belongs.astype(np.int64))
 
 
 def all_routings(problem: Any, units: np.ndarray, *, may_refuse: bool) -> Routings:
@@ -325,7 +332,7 @@ def limits_left(problem: Any, design: Design, routings: Routings) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def replica_use(problem: Any, replicas: Vector) -> np.ndarray:
+def replica_use(problem: Any, replicas: np.ndarray) -> np.ndarray:
     """Return what the replicas use of every limit, (rows,), in the order of `limits_left`."""
     parts = [np.zeros(0, dtype=np.int64)]
     for ledger in problem.ledgers:
@@ -338,79 +345,86 @@ def replica_use(problem: Any, replicas: Vector) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _different(problem: Any, vectors: list[Vector]) -> list[Vector]:
-    """Return the vectors without those that differ in nothing that counts.
+def _different(problem: Any, vectors: np.ndarray, totals: np.ndarray) -> list[int]:
+    """Return the numbers of the vectors that differ in something that counts.
 
     Where no loss has to be survived and no limit counts replicas, only their number per pool counts.
     """
     counted = any("replicas" in ledger.entries for ledger in problem.ledgers)
     if counted or problem.failures is not None:
-        return vectors
-    return list({tuple(pool_totals(problem, vector).tolist()): vector for vector in vectors}.values())
+        return list(range(len(vectors)))
+    return np.unique(totals, axis=0, return_index=True)[1].tolist()
 
 
-def _routings_after_losses(problem: Any) -> list[Routings]:
-    """Return, for each failure, every way to serve just what has to be kept."""
-    if problem.failures is None:
-        return []
-    known: dict[Vector, Routings] = {}
-    result = []
-    for kept in problem.failures.kept_units:
-        key = tuple(int(units) for units in kept)
-        if key not in known:
-            known[key] = all_routings(problem, kept, may_refuse=False)
-        result.append(known[key])
-    return result
+class Losses:
+    """What has to be survived, and whether a plan does."""
 
+    def __init__(self, problem: Any, load_scale: int) -> None:
+        self.problem = problem
+        self.load_scale = load_scale
+        self.failures = problem.failures
+        self.routings = [] if self.failures is None else [self._kept(k) for k in self.failures.kept_units]
+        self._survivors: dict[Vector, np.ndarray] = {}
+        self._served: dict[tuple[int, Vector, Vector], bool] = {}
 
-def survives(problem: Any, design: Design, replicas: Vector, after_loss: list[Routings]) -> bool:
-    """Return whether the kept demand is served after every failure, whichever servers it takes."""
-    for event, routings in enumerate(after_loss):
-        for left in servers_left(problem, design, event):
-            if not _serves(problem, left, replicas, routings):
-                return False
-    return True
+    def _kept(self, units: np.ndarray) -> Routings:
+        """Return every way to serve just what has to be kept."""
+        return all_routings(self.problem, units, may_refuse=False)
 
+    def survived(self, design: Design, replicas: np.ndarray) -> bool:
+        """Return whether the kept demand is served after every failure, whatever it takes."""
+        return all(
+            self._serves(event, left, replicas)
+            for event in range(len(self.routings))
+            for left in self.servers_left(design, event)
+        )
 
-def servers_left(problem: Any, design: Design, event: int) -> set[Vector]:
-    """Return what may be left of the servers after a failure: one vector for each thing it may take."""
-    failures, candidates = problem.failures, problem.candidates
-    gone = failures.lost_candidate[failures.lost_candidate_row == event].tolist()
-    base = [0 if j in gone else number for j, number in enumerate(design.servers)]
-    group, rack_class = int(failures.lost_one_of[event]), int(failures.lost_rack_of[event])
-    count = int(failures.lost_count[event])
-    left: set[Vector] = set()
-    if group >= 0:
-        members = [j for j in range(len(base)) if candidates.host_group[j] == group]
-        standing = sum(base[j] for j in members)
-        lost = min(count, standing)
-        for taken in itertools.product(*(range(base[j] + 1) for j in members)):
-            if sum(taken) == lost:
+    def servers_left(self, design: Design, event: int) -> set[Vector]:
+        """Return what may be left of the servers: one vector for each thing the failure may take."""
+        failures, candidates = self.failures, self.problem.candidates
+        gone = failures.lost_candidate[failures.lost_candidate_row == event].tolist()
+        base = [0 if j in gone else number for j, number in enumerate(design.servers)]
+        group, rack_class = int(failures.lost_one_of[event]), int(failures.lost_rack_of[event])
+        count = int(failures.lost_count[event])
+        left: set[Vector] = set()
+        if group >= 0:
+            members = [j for j in range(len(base)) if candidates.host_group[j] == group]
+            lost = min(count, sum(base[j] for j in members))
+            for taken in itertools.product(*(range(base[j] + 1) for j in members)):
+                if sum(taken) == lost:
+                    after = list(base)
+                    for j, number in zip(members, taken, strict=True):
+                        after[j] -= number
+                    left.add(tuple(after))
+        elif rack_class >= 0:
+            racks = [content for k, _, content in design.racks if k == rack_class]
+            for lost_racks in itertools.combinations(racks, min(count, len(racks))):
                 after = list(base)
-                for j, number in zip(members, taken, strict=True):
-                    after[j] -= number
+                for content in lost_racks:
+                    after = [max(0, a - c) for a, c in zip(after, content, strict=True)]
                 left.add(tuple(after))
-    elif rack_class >= 0:
-        racks = [content for k, _, content in design.racks if k == rack_class]
-        for lost_racks in itertools.combinations(racks, min(count, len(racks))):
-            after = list(base)
-            for content in lost_racks:
-                after = [max(0, a - c) for a, c in zip(after, content, strict=True)]
-            left.add(tuple(after))
-    else:
-        left.add(tuple(base))
-    return left
+        else:
+            left.add(tuple(base))
+        return left
 
-
-def _serves(problem: Any, servers: Vector, replicas: Vector, routings: Routings) -> bool:
-    """Return whether replicas that are left can serve one of the routings, headroom used."""
-    for survivors in packable(problem, servers):
-        if all(a <= b for a, b in zip(survivors, replicas, strict=True)):
-            totals = pool_totals(problem, survivors)
-            if (routings.load <= LOAD_OF_A_REPLICA * totals).all(axis=1).any():
-                return True
-    return False
-
-
-LOAD_OF_A_REPLICA = 100_000
-"""Load of one fully used replica (the meaning of `LOAD_SCALE`)."""
+    def _serves(self, event: int, servers: Vector, replicas: np.ndarray) -> bool:
+        """Return whether replicas that are left can serve one of the routings, headroom used."""
+        most = replicas.copy()
+        named = self.failures.lost_replica_row == event
+        for p, number in zip(
+            self.failures.lost_hosting[named], self.failures.lost_replicas[named], strict=True
+        ):
+            most[p] -= min(number, replicas[p])
+        key = (event, servers, tuple(most.tolist()))
+        if key not in self._served:
+            if servers not in self._survivors:
+                self._survivors[servers] = packable(self.problem, servers)
+            survivors = self._survivors[servers]
+            survivors = survivors[(survivors <= most).all(axis=1)]
+            totals = np.unique(pool_totals(self.problem, survivors), axis=0)
+            load = self.routings[event].load
+            self._served[key] = any(
+                (load <= self.load_scale * total).all(axis=1).any()
+                for total in totals[np.argsort(-totals.sum(axis=1))]
+            )
+        return self._served[key]

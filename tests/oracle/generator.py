@@ -280,6 +280,12 @@ def _with_losses(rng: np.random.Generator, parts: _Parts, problem: Problem) -> P
     units = problem.demands.units
     kept = np.array([np.ceil(units * rng.choice([0.5, 0.75, 1.0])) for _ in events], dtype=np.int64)
     pairs = [(e, j) for e, (_, gone, _, _) in enumerate(events) for j in gone]
+    taken = [
+        (event, p, int(rng.integers(1, 3)))
+        for event in range(len(events))
+        for p in range(len(parts.hostings))
+        if _chance(rng, 0.1)
+    ]
     failures = Failures(
         names=tuple(name for name, *_ in events),
         kept_units=kept,
@@ -288,5 +294,8 @@ def _with_losses(rng: np.random.Generator, parts: _Parts, problem: Problem) -> P
         lost_one_of=integers([group for _, _, group, _ in events]),
         lost_rack_of=integers([rack for _, _, _, rack in events]),
         lost_count=integers([1] * len(events)),
+        lost_replica_row=_column(taken, 0),
+        lost_hosting=_column(taken, 1),
+        lost_replicas=_column(taken, 2),
     )
     return Problem(**{**vars(problem), "failures": failures})
