@@ -7,7 +7,8 @@ the user's words.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,17 @@ class RowInfo:
 
 
 @dataclass(frozen=True)
+class Section:
+    """Rows and columns of one failure: half-open ranges. What stands in no section is the base program."""
+
+    name: str
+    first_row: int
+    last_row: int
+    first_column: int
+    last_column: int
+
+
+@dataclass(frozen=True)
 class Arrays:
     """The finished program: minimize cost @ x, row_lower <= matrix @ x <= row_upper, x integer.
 
@@ -55,6 +67,7 @@ class Arrays:
     rows: tuple[RowInfo, ...]
     column_kind: tuple[tuple[str, int, int], ...]
     """Blocks of columns: (kind, first column, count)."""
+    sections: tuple[Section, ...] = ()
 
     def block(self, kind: str) -> slice:
         """Return the columns of one kind of variable.
@@ -92,6 +105,14 @@ class Program:
         self._row_lower: list[Floats] = []
         self._row_upper: list[Floats] = []
         self._entries: list[tuple[Integers, Integers, Integers]] = []
+        self._sections: list[Section] = []
+
+    @contextmanager
+    def section(self, name: str) -> Iterator[None]:
+        """Mark the rows and columns added inside as those of one failure."""
+        rows, columns = len(self._rows), self._columns
+        yield
+        self._sections.append(Section(name, rows, len(self._rows), columns, self._columns))
 
     def add_columns(
         self, kind: str, upper: object, cost: object | None = None, lower: object | None = None
@@ -177,6 +198,7 @@ class Program:
             row_upper=_joined(self._row_upper),
             rows=tuple(self._rows),
             column_kind=tuple(self._blocks),
+            sections=tuple(self._sections),
         )
 
 

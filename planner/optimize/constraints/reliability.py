@@ -53,42 +53,57 @@ def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
     used = _add_used_columns(program, problem, columns, failures)
     lost_from_rack = _add_rack_losses(program, problem, columns, failures)
     for event, name in enumerate(failures.names):
-        kept, hit = _touched_groups(problem, failures, event)
-        again = _add_event_columns(program, problem, columns, failures, event, hit)
-        demands = problem.demands
-        program.add_rows(
-            (
-                RowInfo(f"{name}/demand/{demand}", "reliability", "units", "reliability.survive")
-                for demand in demands.names
-            ),
-            [(problem.flows.demand, again["flow"], 1)],
-            lower=failures.kept_units[event],
-        )
-        add_lane_rows(program, problem, f"{name}/lane", again)
-        add_capacity_rows(program, problem, f"{name}/capacity", again, LOAD_SCALE)
-        touched = np.flatnonzero(hit[problem.hostings.host_group])
-        program.add_rows(
-            (RowInfo(f"{name}/replicas/{p}", "reliability") for p in touched),
-            [
-                (range(len(touched)), again["replicas"][touched], 1),
-                (range(len(touched)), columns["replicas"][touched], -1),
-            ],
-            upper=0,
-        )
-        rows, group, places = add_packing_rows(
-            program, problem, f"{name}/packing", again, kept, np.flatnonzero(hit)
-        )
-        count = int(failures.lost_count[event])
-        lost_group = int(failures.lost_one_of[event])
-        lost_class = int(failures.lost_rack_of[event])
-        if lost_group >= 0:
-            on = np.flatnonzero(group == lost_group)
-            program.extend_rows(rows[on], np.full(len(on), used[lost_group]), count * places[on])
-        _add_replica_losses(program, problem, columns, again, failures, event)
-        if lost_class >= 0:
-            lost = lost_from_rack[lost_class]
-            on = np.flatnonzero(np.isin(group, list(lost)))
-            program.extend_rows(rows[on], integers([lost[int(h)] for h in group[on]]), count * places[on])
+        with program.section(name):
+            _add_event(program, problem, columns, failures, event, used, lost_from_rack)
+
+
+def _add_event(
+    program: Program,
+    problem: Problem,
+    columns: Columns,
+    failures: Failures,
+    event: int,
+    used: dict[int, int],
+    lost_from_rack: dict[int, dict[int, int]],
+) -> None:
+    """Add the routing after one failure, on what survives it."""
+    name = failures.names[event]
+    kept, hit = _touched_groups(problem, failures, event)
+    again = _add_event_columns(program, problem, columns, failures, event, hit)
+    demands = problem.demands
+    program.add_rows(
+        (
+            RowInfo(f"{name}/demand/{demand}", "reliability", "units", "reliability.survive")
+            for demand in demands.names
+        ),
+        [(problem.flows.demand, again["flow"], 1)],
+        lower=failures.kept_units[event],
+    )
+    add_lane_rows(program, problem, f"{name}/lane", again)
+    add_capacity_rows(program, problem, f"{name}/capacity", again, LOAD_SCALE)
+    touched = np.flatnonzero(hit[problem.hostings.host_group])
+    program.add_rows(
+        (RowInfo(f"{name}/replicas/{p}", "reliability") for p in touched),
+        [
+            (range(len(touched)), again["replicas"][touched], 1),
+            (range(len(touched)), columns["replicas"][touched], -1),
+        ],
+        upper=0,
+    )
+    rows, group, places = add_packing_rows(
+        program, problem, f"{name}/packing", again, kept, np.flatnonzero(hit)
+    )
+    count = int(failures.lost_count[event])
+    lost_group = int(failures.lost_one_of[event])
+    lost_class = int(failures.lost_rack_of[event])
+    if lost_group >= 0:
+        on = np.flatnonzero(group == lost_group)
+        program.extend_rows(rows[on], np.full(len(on), used[lost_group]), count * places[on])
+    _add_replica_losses(program, problem, columns, again, failures, event)
+    if lost_class >= 0:
+        lost = lost_from_rack[lost_class]
+        on = np.flatnonzero(np.isin(group, list(lost)))
+        program.extend_rows(rows[on], integers([lost[int(h)] for h in group[on]]), count * places[on])
 
 
 def _add_replica_losses(

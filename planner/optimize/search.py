@@ -1,0 +1,247 @@
+"""One search: the best plan, the best bound and the clock, for one goal.
+
+Small programs go to CP-SAT whole. Others are solved in rounds: HiGHS decides servers, racks and replicas
+with continuous traffic and the failures that are known to matter; traffic is made whole around that
+design; each failure not yet in the program is tried on the result, and those that it does not survive
+join the program. What gap is left, CP-SAT works on from the plan found, where the program is not too
+large for it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from planner.optimize.lazy import Part, is_traffic, part_with, survived
+from planner.optimize.program import Arrays, Floats
+from planner.optimize.solution import Listener, Progress, Settings, Solution, relative_gap, values_by_kind
+from planner.optimize.solvers import cp_sat, highs
+from planner.optimize.solvers.outcome import Outcome
+
+SMALL_COLUMNS = 400
+"""Programs up to this many columns go to CP-SAT at once."""
+
+LARGE_COLUMNS = 20_000
+"""CP-SAT finds nothing in larger programs in useful time; they are left to HiGHS."""
+
+DETERMINISTIC_UNITS_PER_S = 1.0
+"""CP-SAT's deterministic time passes at about this rate per second of one worker."""
+
+FIRST_PLAN_GAP = 0.03
+"""The first design need not be nearer to the optimum than this: a good plan within seconds."""
+
+DESIGN_SHARE = 0.6
+"""Share of the time left that one design round may take."""
+
+WHOLE_TRAFFIC_S = 30.0
+"""Longest time to make the traffic of a design whole."""
+
+
+class Search:
+    """One search over the whole program `arrays`; `run()` returns its solution, `best` the plan."""
+
+    def __init__(
+        self, arrays: Arrays, settings: Settings, listener: Listener | None, start: Floats | None = None
+    ) -> None:
+        self.arrays = arrays
+        self.settings = settings
+        self.listener = listener
+        self.started = time.perf_counter()
+        self.best: Floats | None = None
+        self.objective = math.inf
+        self.bound = -math.inf
+        self.stages: list[Mapping[str, object]] = []
+        self.active: list[int] = []
+        if start is not None:
+            self._offer(start, "start")
+
+    def run(self) -> Solution:
+        """Search until the gap or the time is met."""
+        small = len(self.arrays.cost) <= SMALL_COLUMNS
+        if self._relax() == "infeasible":
+            return self._infeasible()
+        if not small:
+            for gap in (FIRST_PLAN_GAP, self.settings.relative_gap / 2):
+                status = "again"
+                while status == "again" and not self._done():
+                    status = self._design_round(max(gap, self.settings.relative_gap / 2))
+                if status == "infeasible":
+                    return self._infeasible()
+        if not self._done() and (small or len(self.arrays.cost) <= LARGE_COLUMNS):
+            outcome = self._whole_program()
+            if outcome.status == "infeasible" and self.best is None:
+                return self._infeasible()
+        return self._solution()
+
+    def _relax(self) -> str:
+        """Solve linear relaxations, adding failures that their solution does not survive."""
+        everything = range(len(self.arrays.sections))
+        while True:
+            part = part_with(self.arrays, self.active)
+            outcome = highs.solve_linear(part.arrays, self._remaining())
+            if outcome.status != "optimal":
+                self._record("linear relaxation", self._elapsed(), outcome.status)
+                return outcome.status
+            self._raise_bound(outcome.objective)
+            values = part.lift(outcome.values, np.zeros(len(self.arrays.cost)))
+            others = [number for number in everything if number not in self.active]
+            _, lost = survived(self.arrays, values, others, whole=False)
+            if not lost:
+                self._record("linear relaxation", self._elapsed(), "optimal")
+                return "optimal"
+            self.active += lost
+
+    def _design_round(self, gap: float) -> str:
+        """Solve for a design and make it a plan; "again" if it did not survive failures, now added."""
+        part = part_with(self.arrays, self.active)
+        outcome = self._design(part, gap)
+        if outcome.status == "infeasible":
+            return "infeasible"
+        if outcome.values is None:
+            return "stopped"
+        design = part.lift(outcome.values, np.zeros(len(self.arrays.cost)))
+        whole = self._whole_traffic(design)
+        if whole is None:
+            return "stopped"
+        filled, lost = survived(self.arrays, whole, range(len(self.arrays.sections)))
+        if lost:
+            news = [number for number in lost if number not in self.active]
+            self.active += news
+            return "again" if news else "stopped"
+        self._offer(filled, "design")
+        return "found"
+
+    def _design(self, part: Part, gap: float) -> Outcome:
+        """Integer servers, racks and replicas; continuous traffic."""
+        settings = self.settings
+        limit = self._remaining() * DESIGN_SHARE
+        outcome = highs.solve_integer(
+            part.arrays,
+            integer=~is_traffic(part.arrays),
+            time_limit_s=settings.time_limit_s if settings.reproducible else limit,
+            relative_gap=gap,
+            seed=settings.seed,
+            hint=None if self.best is None else self.best[part.columns],
+        )
+        if outcome.status != "infeasible":
+            self._raise_bound(outcome.bound)
+        self._record(f"design with {len(self.active)} failures", outcome.seconds, outcome.status)
+        return outcome
+
+    def _whole_traffic(self, design: Floats) -> Floats | None:
+        """Make the traffic of normal operation integer; servers and replicas may grow, nothing shrinks.
+
+        More servers and replicas never make a failure harder to survive.
+        """
+        arrays = self.arrays
+        lower, upper = arrays.column_lower.copy(), arrays.column_upper.copy()
+        for kind in ("servers", "mixes", "replicas", "open"):
+            block = arrays.block(kind)
+            lower[block] = np.rint(design[block])
+        base = part_with(replace(arrays, column_lower=lower, column_upper=upper), [])
+        outcome = highs.solve_integer(
+            base.arrays,
+            integer=np.ones(len(base.arrays.cost), dtype=bool),
+            time_limit_s=min(max(self._remaining() * 0.5, 1.0), WHOLE_TRAFFIC_S),
+            relative_gap=self.settings.relative_gap / 10,
+            seed=self.settings.seed,
+        )
+        if outcome.values is None or base.arrays.violation(np.rint(outcome.values)) > 0:
+            outcome = self._cp_sat(base.arrays, None, min(self._remaining() * 0.5, WHOLE_TRAFFIC_S))
+        self._record("whole traffic", outcome.seconds, outcome.status)
+        if outcome.values is None:
+            return None
+        return base.lift(np.rint(outcome.values), design)
+
+    def _whole_program(self) -> Outcome:
+        """CP-SAT on everything, from the best plan known."""
+        outcome = self._cp_sat(self.arrays, self.best, self._remaining())
+        if outcome.status != "infeasible":
+            self._raise_bound(outcome.bound)
+        self._record("whole program", outcome.seconds, outcome.status)
+        if outcome.values is not None:
+            self._offer(outcome.values, "whole program")
+        return outcome
+
+    def _cp_sat(self, arrays: Arrays, hint: Floats | None, seconds: float) -> Outcome:
+        settings = self.settings
+        return cp_sat.solve(
+            arrays,
+            time_limit_s=seconds if not settings.reproducible else 100 * settings.time_limit_s,
+            relative_gap=settings.relative_gap,
+            seed=settings.seed,
+            workers=settings.workers,
+            hint=hint,
+            deterministic_limit=(
+                settings.time_limit_s * DETERMINISTIC_UNITS_PER_S if settings.reproducible else None
+            ),
+            on_incumbent=self._tell_incumbent,
+        )
+
+    def _tell_incumbent(self, objective: float, bound: float) -> None:
+        if self.listener and objective < self.objective:
+            self.listener(Progress("search", self._elapsed(), objective, max(bound, self.bound)))
+
+    def _offer(self, values: Floats, stage: str) -> None:
+        """Take `values` as the incumbent if it keeps every row and is better.
+
+        Rows of normal operation are kept to the last unit; routing after failures may be fractional.
+        """
+        base = part_with(self.arrays, [])
+        if base.arrays.violation(values[base.columns]) > 0:
+            return
+        objective = float(self.arrays.cost @ values)
+        if objective < self.objective:
+            self.best, self.objective = values, objective
+            if self.listener:
+                self.listener(Progress(stage, self._elapsed(), objective, self.bound))
+
+    def _raise_bound(self, bound: float) -> None:
+        if bound > self.bound:
+            self.bound = bound
+            if self.listener:
+                incumbent = self.objective if math.isfinite(self.objective) else None
+                self.listener(Progress("bound", self._elapsed(), incumbent, bound))
+
+    def _record(self, stage: str, seconds: float, status: str) -> None:
+        self.stages.append(
+            {
+                "stage": stage,
+                "seconds": round(seconds, 3),
+                "status": status,
+                "incumbent_usd_per_h": self.objective / 1e6 if math.isfinite(self.objective) else None,
+                "bound_usd_per_h": self.bound / 1e6 if math.isfinite(self.bound) else None,
+            }
+        )
+
+    def _done(self) -> bool:
+        if not math.isfinite(self.objective):
+            return self._remaining() <= 0 and not self.settings.reproducible
+        small_enough = relative_gap(self.objective, self.bound) <= self.settings.relative_gap
+        return small_enough or (self._remaining() <= 0 and not self.settings.reproducible)
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self.started
+
+    def _remaining(self) -> float:
+        return self.settings.time_limit_s - self._elapsed()
+
+    def _infeasible(self) -> Solution:
+        return Solution("infeasible", 0, 0, {}, tuple(self.stages))
+
+    def _solution(self) -> Solution:
+        # Objective coefficients are integers: a bound can be rounded up, less what doubles lose.
+        slack = 1e-9 * abs(self.bound) + 1e-3 if math.isfinite(self.bound) else 0.0
+        bound = math.ceil(self.bound - slack) if math.isfinite(self.bound) else 0
+        if self.best is None:
+            return Solution("unknown", 0, bound, {}, tuple(self.stages))
+        objective = round(self.objective)
+        bound = min(bound, objective)
+        proven = relative_gap(objective, bound) <= self.settings.relative_gap
+        status = "optimal" if proven else "feasible"
+        values = values_by_kind(self.arrays, self.best)
+        return Solution(status, objective, bound, values, tuple(self.stages))
