@@ -18,6 +18,7 @@ from planner.performance.coefficients import NAMES, UNCALIBRATED
 # TPOT between versions; TTFT also depends on how a load generator starts.
 NOISE = {"tpot": 0.10, "ttft": 0.25, "throughput": 0.12, "e2e": 0.15}
 ROBUST_AT = 1.5  # residuals beyond this many deviations count linearly
+SMALLEST_DAMPING, LARGEST_DAMPING = 0.03, 100.0
 STEP_LIMIT = 0.5  # largest change of a log coefficient in one step
 
 
@@ -56,10 +57,10 @@ PRIORS: dict[str, Prior] = {
     "host_step_ms": SOFTWARE,
     "host_sequence_us": SOFTWARE,
     "prefill_step_ms": SOFTWARE,
-    "request_ms": SOFTWARE,
+    "request_ms": Prior(0.5, 0.0, 0.0, 0.4, 0.8),
     "request_token_us": SOFTWARE,
     "admission_steps": SOFTWARE,
-    "wave": Prior(0.4, 0.0, 0.0, 0.4, 0.6),
+    "wave": Prior(0.3, 0.0, 0.0, 0.3, 0.6),
     "reduce_latency_us": WIRE,
     "reduce_hop_us": WIRE,
     "reduce_bandwidth": WIRE,
@@ -220,8 +221,9 @@ def solve_step(
     owner: np.ndarray,
     slopes: np.ndarray,
     weight: np.ndarray,
+    damping: float = 0.0,
 ) -> np.ndarray:
-    """Return the Gauss-Newton step under the priors and robust weights."""
+    """Return the (damped) Gauss-Newton step under the priors and robust weights."""
     scale = np.abs(found)
     robust = np.where(scale <= ROBUST_AT, 1.0, ROBUST_AT / np.maximum(scale, 1e-9))
     rows_weight = weight[owner] * robust
@@ -246,7 +248,7 @@ def solve_step(
     weighted = matrix.multiply(rows_weight[:, None]).tocsr()
     normal = normal + (matrix.T @ weighted).toarray()
     right = right - weighted.T @ found
-    step = np.linalg.solve(normal, right)
+    step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), right)
     return np.clip(step, -STEP_LIMIT, STEP_LIMIT)
 
 
@@ -269,24 +271,25 @@ def fit(
     logs = design.logs(parameters)
     found, owner, _ = residuals(rows, logs)
     best = cost(parameters, design, found, rows.weight[owner])
+    damping, slopes = 0.0, jacobian(rows, logs, len(found))
     for iteration in range(iterations):
-        slopes = jacobian(rows, logs, len(found))
-        step = solve_step(design, parameters, found, owner, slopes, rows.weight)
-        for shrink in (1.0, 0.5, 0.25, 0.1):
-            trial = parameters + shrink * step
-            trial_logs = design.logs(trial)
-            trial_found, trial_owner, _ = residuals(rows, trial_logs)
-            value = cost(trial, design, trial_found, rows.weight[trial_owner])
-            if value < best:
+        step = solve_step(design, parameters, found, owner, slopes, rows.weight, damping)
+        trial = parameters + step
+        trial_logs = design.logs(trial)
+        trial_found, trial_owner, _ = residuals(rows, trial_logs)
+        value = cost(trial, design, trial_found, rows.weight[trial_owner])
+        if value >= best:
+            damping = max(4.0 * damping, SMALLEST_DAMPING)
+            if damping > LARGEST_DAMPING:
                 break
-        else:
-            break
-        gain = best - value
+            continue
+        gain, damping = best - value, damping / 4.0
         parameters, logs, found, owner, best = trial, trial_logs, trial_found, trial_owner, value
         if report:
             print(f"  step {iteration + 1}: objective {best:.1f} (gain {gain:.2f})")
         if gain < 1e-4 * best:
             break
+        slopes = jacobian(rows, logs, len(found))
     return parameters
 
 

@@ -135,7 +135,7 @@ UNCALIBRATED: dict[str, float] = {
     "weight_only_compute": 0.7,
     "weight_only_experts": 0.85,
     "kernel_gap_us": 1.5,
-    "eager_launch_us": 5.0,
+    "eager_launch_us": 20.0,
     "host_step_ms": 0.5,
     "host_sequence_us": 8.0,
     "prefill_step_ms": 3.0,

@@ -199,7 +199,7 @@ def iteration_ms(work: Work, chip: Chip, rates: Coefficients, batch: Batch) -> A
         + batch.sequences / work.dp * rates.host_sequence_us * 1e-3
         + np.where(batch.prefill_tokens > 0, rates.prefill_step_ms, 0.0)
     )
-    result: Array = np.maximum(device, launched) + hand_over + host
+    result: Array = smooth_max(device, launched, rates.overlap) + hand_over + host
     return result
 
 
