@@ -16,10 +16,13 @@ from planner.plan.content import Setting, slices_of
 from planner.plan.types import Plan, ServerPlan
 from planner.report.recipes import Recipe
 
-MOST_PICTURES = 240
+MOST_PICTURES = 400
 FEWEST_PICTURES = 8
 """Different racks drawn in a report, and at least at one site; beyond, racks are told apart by their
 servers alone, and then the rarest are left to the tables."""
+
+OPEN_PICTURES = 18
+"""Racks of a place that are shown at once; the others open on demand."""
 
 MOST_DOMAINS = 6
 """Fabric domains of a site that are shown apart; of more, equal racks are one picture for all."""
@@ -65,7 +68,8 @@ class RackView:
     """Racks that look the same.
 
     limit_w: provisioned power one of them may take. uniform: False where they differ in what runs on
-    their servers, and the picture is that of the first.
+    their servers, and the picture is that of the first. runs: accelerators of each recipe in all of them
+    together, by its number.
     """
 
     names: tuple[str, ...]
@@ -74,6 +78,7 @@ class RackView:
     limit_w: float | None
     liquid: bool
     retrofitted: bool
+    runs: Mapping[int, int]
     uniform: bool = True
 
     @property
@@ -103,6 +108,16 @@ class Place:
     left_out: int = 0
     racks: tuple[RackView, ...] = ()
     rented: tuple[tuple[Box, int], ...] = ()
+
+    @property
+    def first(self) -> tuple[RackView, ...]:
+        """Racks that are shown at once."""
+        return self.racks if len(self.racks) <= OPEN_PICTURES + 2 else self.racks[:OPEN_PICTURES]
+
+    @property
+    def further(self) -> tuple[RackView, ...]:
+        """Racks that are shown on demand."""
+        return self.racks[len(self.first) :]
 
     @property
     def height_u(self) -> int:
@@ -202,6 +217,7 @@ def _site(
                 limit_w=facts["power_kw"] * 1000 if "power_kw" in facts else None,
                 liquid=bool(facts.get("liquid_kw")),
                 retrofitted=rack in retrofitted,
+                runs=running(content),
             )
         )
     if len(domains) > MOST_DOMAINS:
@@ -260,6 +276,7 @@ def _alike(views: Iterable[RackView], exact: bool) -> list[RackView]:
         replace(
             members[0],
             names=tuple(name for view in members for name in view.names),
+            runs=added(view.runs for view in members),
             uniform=all(view.boxes == members[0].boxes for view in members),
         )
         for members in groups.values()
@@ -326,3 +343,12 @@ def running(boxes: Iterable[Box]) -> dict[int, int]:
         for part in box.parts:
             counts[part.recipe] += part.last - part.first + 1
     return dict(sorted(counts.items()))
+
+
+def added(counts: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    """Return counts added up, key by key."""
+    total: dict[int, int] = defaultdict(int)
+    for some in counts:
+        for key, count in some.items():
+            total[key] += count
+    return dict(sorted(total.items()))
