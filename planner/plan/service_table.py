@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
+from planner.performance.providers.choose import replica_from
 from planner.performance.providers.table import RateTable
-from planner.performance.replica import replica_model
 from planner.performance.service import (
     LatencyCurves,
     LatencyObjective,
@@ -103,7 +103,9 @@ class ServiceTable:
         known = pool.shape.weights in WEIGHT_BYTES and pool.shape.kv_cache in KV_BYTES
         if server is None or name is None or accelerator is None or not known:
             return None
-        return replica_model(
+        provider = scenario.performance.provider
+        return replica_from(
+            "aiconfigurator" if provider == "aiconfigurator" else "analytic",
             catalog.llm(name),
             accelerator,
             pool.shape.shape(),

@@ -24,6 +24,7 @@ from planner.plan.types import Plan, ScenarioFile
 from planner.plan.unfold import unfold
 from planner.plan.verify import verify
 from planner.scenario import Solver
+from planner.shapes import Timings
 from planner.topology import Question, load_question
 
 MOST_ROUNDS = 12
@@ -66,8 +67,11 @@ def solve(
     source: str | Path | Mapping[str, Any] | Question,
     overrides: Iterable[str] = (),
     hooks: Hooks | None = None,
+    timings: Timings | None = None,
 ) -> Plan:
     """Return the cheapest plan of a scenario (a path, plain data, or a loaded question).
+
+    `timings` remembers shapes and their rates for the solves that follow.
 
     Raises:
         InputFaults: the scenario or its topology is wrong.
@@ -78,7 +82,7 @@ def solve(
     question = source if isinstance(source, Question) else load_question(source, overrides)
     started = time.perf_counter()
     hooks.stage("enumerating and timing replica shapes")
-    assembly = assemble(question)
+    assembly = assemble(question, timings)
     missing = unservable(assembly, has_plan)
     if missing is not None:
         raise NoPlan(missing)

@@ -2,5 +2,15 @@
 
 from planner.shapes.enumerate import Enumeration, Refusal, enumerate_shapes
 from planner.shapes.menu import Menu, MenuEntry, Promise, build_menu
+from planner.shapes.timings import Timings
 
-__all__ = ["Enumeration", "Menu", "MenuEntry", "Promise", "Refusal", "build_menu", "enumerate_shapes"]
+__all__ = [
+    "Enumeration",
+    "Menu",
+    "MenuEntry",
+    "Promise",
+    "Refusal",
+    "Timings",
+    "build_menu",
+    "enumerate_shapes",
+]

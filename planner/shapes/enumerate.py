@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from planner.catalog import Accelerator, Server
 from planner.catalog.llm import LLM
-from planner.performance.replica import replica_model
+from planner.performance.providers.choose import TimingProvider, replica_from
 from planner.performance.shape import Role, Shape
 from planner.performance.types import ReplicaModel
 
@@ -53,6 +53,7 @@ def enumerate_shapes(
     power_caps_w: Sequence[float | None] = (None,),
     memory_fraction: float | None = None,
     most_servers: int = MAX_SERVERS_PER_REPLICA,
+    provider: TimingProvider = "analytic",
 ) -> Enumeration:
     """Return every shape of `llm` on `server`.
 
@@ -66,6 +67,7 @@ def enumerate_shapes(
         power_caps_w: caps per accelerator to try; None is uncapped.
         memory_fraction: share of memory the engine may use; None: the engine's default.
         most_servers: servers one replica may span; 1 where they share no fast fabric (rented ones).
+        provider: who times the replicas.
     """
     found = Enumeration()
     for degrees in parallel_degrees(llm, server, most_servers):
@@ -87,8 +89,13 @@ def enumerate_shapes(
                             role=role,
                             power_cap_w=cap,
                         )
-                        replica = replica_model(
-                            llm, accelerator, shape, server=server, memory_fraction=memory_fraction
+                        replica = replica_from(
+                            provider,
+                            llm,
+                            accelerator,
+                            shape,
+                            server=server,
+                            memory_fraction=memory_fraction,
                         )
                         if replica.fits:
                             found.replicas.append(replica)

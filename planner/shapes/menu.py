@@ -8,7 +8,7 @@ taken off the menu, and the reason is kept for explanation.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,11 @@ from planner.performance.shape import Shape
 from planner.performance.types import ReplicaModel
 from planner.scenario.workload import Workload
 from planner.shapes.prune import Dominance, find_dominated
+
+Timer = Callable[
+    [Sequence[ReplicaModel], RequestProfile, Sequence[LatencyObjective]], list[list[ServiceColumn]]
+]
+"""Computes service columns, `[replica][objective]`."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ def build_menu(
     allowed: Mapping[str, Sequence[tuple[str, str]]],
     *,
     keep_dominated: bool = False,
+    timed: Timer = service_columns,
 ) -> Menu:
     """Time every candidate against every promise and drop the dominated.
 
@@ -93,6 +99,7 @@ def build_menu(
         promises: the (workload, round trip) pairs that can occur.
         allowed: workload -> (LLM id, weight precision) pairs that may serve it.
         keep_dominated: leave dominated shapes on the menu (for comparison).
+        timed: computes service columns, or remembers them (`Timings.columns`).
     """
     by_name = {workload.name: workload for workload in workloads}
     columns: list[dict[Promise, ServiceColumn]] = [{} for _ in candidates]
@@ -114,7 +121,7 @@ def build_menu(
         ]
         if not chosen or not reachable:
             continue
-        table = service_columns(
+        table = timed(
             [candidates[index][0] for index in chosen],
             request_profile(workload),
             [objective for _, objective in reachable],

@@ -5,8 +5,13 @@ The package `highspy` is not used: it and OR-Tools cannot be imported in one pro
 
 from __future__ import annotations
 
+import ctypes
 import datetime
+import os
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,15 +126,36 @@ def solve_linear(arrays: Arrays, time_limit_s: float = 600.0) -> LinearOutcome:
     return LinearOutcome("optimal", float(arrays.cost @ values), values, duals, reduced)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what HiGHS prints past its own log switch off the standard output.
+
+    The bundled HiGHS writes lines such as "transformNewIntegerFeasibleSolution tmpSolver.run();" straight
+    to the C standard output; a program that prints JSON there would be broken by them.
+    """
+    sys.stdout.flush()
+    saved = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(saved, 1)
+        os.close(nowhere)
+        os.close(saved)
+
+
 def _run(
     model: mathopt.Model,
     parameters: mathopt.SolveParameters,
     model_parameters: mathopt.ModelSolveParameters,
 ) -> mathopt.SolveResult:
     try:
-        return mathopt.solve(
-            model, mathopt.SolverType.HIGHS, params=parameters, model_params=model_parameters
-        )
+        with _quiet():
+            return mathopt.solve(
+                model, mathopt.SolverType.HIGHS, params=parameters, model_params=model_parameters
+            )
     except (RuntimeError, AttributeError, ValueError) as error:
         # A status that is not OK can also die with an AttributeError inside MathOpt's own error path.
         raise SolverFailure(f"HiGHS (in OR-Tools) failed: {error}") from error

@@ -49,14 +49,14 @@ from planner.plan.assemble.offers import (
 from planner.plan.assemble.serving import (
     Offering,
     Route,
-    analytic_offering,
     possible_routes,
     table_offering,
+    timed_offering,
 )
 from planner.plan.traffic import egress_gb_s, egress_usd_per_h
 from planner.scenario import Workload
 from planner.scenario.economics import HOURS_PER_YEAR
-from planner.shapes import MenuEntry, Promise
+from planner.shapes import MenuEntry, Promise, Timings
 from planner.topology import Question, RackClass, build_graph, rack_classes
 from planner.topology.nodes import Graph
 
@@ -121,8 +121,11 @@ def demand_list(question: Question) -> list[DemandOf]:
     ]
 
 
-def assemble(question: Question) -> Assembly:
-    """Return the problem of a question: scenario, topology and catalog, checked."""
+def assemble(question: Question, timings: Timings | None = None) -> Assembly:
+    """Return the problem of a question: scenario, topology and catalog, checked.
+
+    `timings` remembers shapes and their rates from question to question.
+    """
     scenario, catalog = question.scenario, question.catalog
     graph = build_graph(question.topology, catalog)
     classes = rack_classes(graph)
@@ -132,7 +135,7 @@ def assemble(question: Question) -> Assembly:
     ]
     hosts = list({offer.host.label: offer.host for offer in offers}.values())
     routes = possible_routes(question, graph)
-    offering = _offering(question, hosts, routes)
+    offering = _offering(question, hosts, routes, timings)
     mixes, mix_table = _mix_table(classes, offers, scenario.economics.infrastructure_life_years)
     groups, group_table = _host_group_table(graph, offers)
     pools, hostings = _pool_tables(offering, offers, groups, graph)
@@ -219,12 +222,14 @@ def mtok_per_h(workload: Workload) -> float:
     return workload.rate_rps * tokens * SECONDS_PER_HOUR / 1e6
 
 
-def _offering(question: Question, hosts: Sequence[Host], routes: list[Route]) -> Offering:
+def _offering(
+    question: Question, hosts: Sequence[Host], routes: list[Route], timings: Timings | None
+) -> Offering:
     performance = question.scenario.performance
     if performance.provider == "table":
         assert performance.path is not None  # the scenario checks it
         return table_offering(question.scenario, RateTable.load(performance.path), hosts, routes)
-    return analytic_offering(question, hosts, routes)
+    return timed_offering(question, hosts, routes, timings)
 
 
 def _position(workloads: Sequence[Workload], name: str) -> int:

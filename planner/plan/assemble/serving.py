@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from planner.catalog import Catalog
+from planner.performance.providers.choose import TimingProvider
 from planner.performance.providers.table import RateTable
 from planner.performance.service import ServiceColumn
 from planner.performance.shape import Shape
 from planner.performance.types import ReplicaModel
 from planner.plan.assemble.offers import Host
 from planner.scenario import Scenario, Workload
-from planner.shapes import Menu, MenuEntry, Promise, Refusal, build_menu, enumerate_shapes
+from planner.shapes import Menu, MenuEntry, Promise, Refusal, Timings, build_menu
 from planner.shapes.enumerate import MAX_SERVERS_PER_REPLICA
 from planner.topology import Question, rtt_ms, servable_sites
 from planner.topology.nodes import Graph
@@ -82,8 +83,16 @@ def allowed_weights(workload: Workload, llm_id: str, catalog: Catalog) -> list[s
     return [native] if native != "bf16" else ["bf16", "fp8"]
 
 
-def analytic_offering(question: Question, hosts: Iterable[Host], routes: list[Route]) -> Offering:
-    """Enumerate and time every shape of every allowed LLM on every host."""
+def timing_provider(scenario: Scenario) -> TimingProvider:
+    """Return who times the replicas of a scenario whose rates are not measured."""
+    return "aiconfigurator" if scenario.performance.provider == "aiconfigurator" else "analytic"
+
+
+def timed_offering(
+    question: Question, hosts: Iterable[Host], routes: list[Route], timings: Timings | None = None
+) -> Offering:
+    """Enumerate and time every shape of every allowed LLM on every host, but what `timings` knows."""
+    timings = timings or Timings()
     scenario, catalog = question.scenario, question.catalog
     allowed: dict[str, list[tuple[str, str]]] = {}
     wanted: dict[str, set[str]] = {}
@@ -104,7 +113,7 @@ def analytic_offering(question: Question, hosts: Iterable[Host], routes: list[Ro
             continue
         accelerator = catalog.accelerators[host.accelerator]
         for llm_id, precisions in sorted(wanted.items()):
-            found = enumerate_shapes(
+            found = timings.shapes(
                 catalog.llm(names[llm_id]),
                 host.server,
                 accelerator,
@@ -113,12 +122,13 @@ def analytic_offering(question: Question, hosts: Iterable[Host], routes: list[Ro
                 power_caps_w=(host.cap_w,),
                 memory_fraction=scenario.performance.memory_fraction,
                 most_servers=1 if host.rented else MAX_SERVERS_PER_REPLICA,
+                provider=timing_provider(scenario),
             )
             refused.extend(found.refused)
             for replica in found.replicas:
                 candidates.append((replica, host.label, host.accelerators))
     promises = _unique(route.promise for route in routes)
-    menu = build_menu(candidates, scenario.workloads, promises, allowed)
+    menu = build_menu(candidates, scenario.workloads, promises, allowed, timed=timings.columns)
     return Offering(menu, refused, routes)
 
 

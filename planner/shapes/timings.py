@@ -1,0 +1,105 @@
+"""What was enumerated and timed before, for the questions of a study that share it.
+
+Timing shapes is the slowest part of putting a question together, and most changes (prices, limits,
+tariffs, demand, racks) leave every time as it was. A `Timings` remembers by what times depend on: the
+LLM, server and accelerator as the catalog has them, the statistics of requests and the latencies left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from planner.catalog import Accelerator, Server
+from planner.catalog.llm import LLM
+from planner.performance.providers.choose import TimingProvider
+from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, service_columns
+from planner.performance.types import ReplicaModel
+from planner.shapes.enumerate import MAX_SERVERS_PER_REPLICA, Enumeration, enumerate_shapes
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Shapes of one LLM on one server, and the entries of the catalog they were made from."""
+
+    made_from: tuple[LLM, Server, Accelerator]
+    enumeration: Enumeration
+
+
+class Timings:
+    """Shapes and service columns that were computed once; grows with every question.
+
+    Not safe for several threads. Answers are the very objects of the first time.
+    """
+
+    def __init__(self) -> None:
+        self._shapes: dict[Hashable, _Found] = {}
+        self._columns: dict[Hashable, dict[ReplicaModel, list[ServiceColumn]]] = {}
+        self.timed = 0
+        """Replicas timed so far, each under one profile and set of objectives."""
+
+    def shapes(
+        self,
+        llm: LLM,
+        server: Server,
+        accelerator: Accelerator,
+        *,
+        engines: Sequence[str],
+        precisions: Sequence[str],
+        power_caps_w: Sequence[float | None] = (None,),
+        memory_fraction: float | None = None,
+        most_servers: int = MAX_SERVERS_PER_REPLICA,
+        provider: TimingProvider = "analytic",
+    ) -> Enumeration:
+        """Return every shape of `llm` on `server` (see `enumerate_shapes`)."""
+        asked = (
+            tuple(engines),
+            tuple(precisions),
+            tuple(power_caps_w),
+            memory_fraction,
+            most_servers,
+            provider,
+        )
+        key = (llm.id, server.id, accelerator.id, asked)
+        made_from = (llm, server, accelerator)
+        known = self._shapes.get(key)
+        if known is None or known.made_from != made_from:
+            known = _Found(
+                made_from,
+                enumerate_shapes(
+                    llm,
+                    server,
+                    accelerator,
+                    engines=engines,
+                    precisions=precisions,
+                    power_caps_w=power_caps_w,
+                    memory_fraction=memory_fraction,
+                    most_servers=most_servers,
+                    provider=provider,
+                ),
+            )
+            self._shapes[key] = known
+        return known.enumeration
+
+    def columns(
+        self,
+        replicas: Sequence[ReplicaModel],
+        profile: RequestProfile,
+        objectives: Sequence[LatencyObjective],
+    ) -> list[list[ServiceColumn]]:
+        """Return the service columns `[replica][objective]` (see `service_columns`)."""
+        known = self._columns.setdefault((_written(profile), tuple(objectives)), {})
+        new = [replica for replica in replicas if replica not in known]
+        self.timed += len(new)
+        known.update(zip(new, service_columns(new, profile, objectives), strict=True))
+        return [known[replica] for replica in replicas]
+
+
+def _written(profile: RequestProfile) -> tuple[str, str, float, float]:
+    """Return a profile as something that can be compared and hashed."""
+    return (
+        profile.input_tokens.model_dump_json(),
+        profile.output_tokens.model_dump_json(),
+        profile.prefix_hit_rate,
+        profile.burstiness_cv,
+    )
