@@ -108,10 +108,11 @@ def build_configuration(
     shape: Shape,
     calibration: Calibration,
     limits: EngineLimits,
-    logs: Array | None = None,
+    known: tuple[Array, ErrorBand] | None = None,
 ) -> Configuration:
     """Count and look up everything that does not depend on the load."""
     memory = memory_breakdown(llm, shape, accelerator.memory_bytes, limits)
+    logs, band = known or _coefficients(calibration, shape)
     return Configuration(
         shape=shape,
         llm=llm,
@@ -120,10 +121,15 @@ def build_configuration(
         memory=memory,
         work=count_work(llm, shape),
         chip=chip_of(accelerator, shape),
-        logs=calibration.logs(shape.accelerator, shape.engine) if logs is None else logs,
-        band=calibration.band(shape.accelerator, shape.engine),
+        logs=logs,
+        band=band,
         refusal=refusal(llm, accelerator, shape, memory, limits),
     )
+
+
+def _coefficients(calibration: Calibration, shape: Shape) -> tuple[Array, ErrorBand]:
+    pair = (shape.accelerator, shape.engine)
+    return calibration.logs(*pair), calibration.band(*pair)
 
 
 @dataclass(frozen=True)
@@ -367,7 +373,7 @@ class _Reader:
         self.kv_cache: list[str] = []
         self._llms: dict[str, LLM | str] = {}
         self._accelerators: dict[str, Accelerator | str] = {}
-        self._logs: dict[tuple[str, str], Array] = {}
+        self._known: dict[tuple[str, str], tuple[Array, ErrorBand]] = {}
 
     def read(self, table: pd.DataFrame) -> tuple[list[Configuration], Index, list[str]]:
         """Return distinct configurations, the one of each row (-1: none) and row errors."""
@@ -440,15 +446,15 @@ class _Reader:
             error = "; ".join(filter(None, [wrong_precision, *shape.faults()]))
             return -1, error, engine, weights, kv_cache
         pair = (shape.accelerator, shape.engine)
-        if pair not in self._logs:
-            self._logs[pair] = self.calibration.logs(*pair)
-        logs = self._logs[pair]
-        built = build_configuration(llm, accelerator, shape, self.calibration, limits, logs)
+        if pair not in self._known:
+            self._known[pair] = _coefficients(self.calibration, shape)
+        known = self._known[pair]
+        built = build_configuration(llm, accelerator, shape, self.calibration, limits, known)
         tight = limits.memory_fraction < HIGHEST_MEMORY_FRACTION and not limits.fraction_of_free
         if built.refusal.startswith("does not fit") and tight and not fraction:
             # An operator raises the fraction when the weights need it.
             raised = replace(limits, memory_fraction=HIGHEST_MEMORY_FRACTION)
-            built = build_configuration(llm, accelerator, shape, self.calibration, raised, logs)
+            built = build_configuration(llm, accelerator, shape, self.calibration, raised, known)
         configurations.append(built)
         return len(configurations) - 1, built.refusal, engine, weights, kv_cache
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
+from planner.performance.remember import remember
 from planner.performance.shape import Shape
 from planner.performance.types import MemoryBreakdown
 from planner.performance.work import (
@@ -37,6 +37,8 @@ EXCHANGE_BYTES = 1.0 * GIB
 LIVE_HIDDEN_COPIES = 6.0
 # Logits are computed in fp32 for every running sequence, with one sampling copy.
 LOGIT_BYTES = 4.0 * 2
+# Engines profile their peak with at most this many sampled sequences (vLLM's default max_num_seqs).
+SAMPLED_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,6 @@ class EngineLimits:
     it grows, 1 when an engine reserves the longest answer at admission."""
 
 
-@lru_cache(maxsize=65536)
 def weights_bytes(llm: LLM, shape: Shape) -> float:
     """Return bytes of weights on the fullest accelerator of a replica.
 
@@ -61,12 +62,16 @@ def weights_bytes(llm: LLM, shape: Shape) -> float:
     embedding and head are cut by ``tp`` and sit on the first and the last stage. Parts that a
     checkpoint keeps in bf16 stay so (see ``work.keeps_plain``).
     """
-    narrow = WEIGHT_BYTES[shape.weights]
+    return _weights_bytes(llm, shape.tp, shape.pp, shape.dp, shape.weights)
+
+
+@remember
+def _weights_bytes(llm: LLM, tp: int, pp: int, dp: int, weights: str) -> float:
+    narrow = WEIGHT_BYTES[weights]
     plain = WEIGHT_BYTES["bf16"]
-    tp, dp = shape.tp, shape.dp
 
     def each(part: str) -> float:
-        return plain if keeps_plain(llm, shape.weights, part) else narrow
+        return plain if keeps_plain(llm, weights, part) else narrow
 
     body = 0.0
     for group in llm.groups:
@@ -81,10 +86,10 @@ def weights_bytes(llm: LLM, shape: Shape) -> float:
         body += group.count * (layer + group.norm_parameters * plain)
     table = llm.vocab_size * llm.hidden_size / tp * plain
     extra = llm.extra_embedding_parameters / tp * plain
-    if shape.pp > 1:
+    if pp > 1:
         # Stages hold whole layers; the end stages also hold a vocabulary table.
         layers = sum(group.count for group in llm.groups)
-        per_stage = -(-layers // shape.pp)
+        per_stage = -(-layers // pp)
         return body * per_stage / layers + table + extra
     return body + table * (1 if llm.tied_embeddings else 2) + extra
 
@@ -95,45 +100,61 @@ def kv_bytes_per_token(llm: LLM, shape: Shape) -> float:
     Heads are cut by ``tp`` down to one per rank; a latent cache is not cut at all. Stages hold
     their own layers.
     """
+    return _kv_bytes_per_token(llm, shape.tp, shape.kv_cache) / shape.pp
+
+
+@remember
+def _kv_bytes_per_token(llm: LLM, tp: int, kv_cache: str) -> float:
     total = 0.0
     for group in llm.groups:
         attention = group.attention
         if attention.kind in ("full", "mla"):
-            kept = cache_elements_per_rank(attention, shape.tp) * KV_BYTES[shape.kv_cache]
+            kept = cache_elements_per_rank(attention, tp) * KV_BYTES[kv_cache]
             total += group.count * (kept + attention.index_bytes)
-    return total / shape.pp
+    return total
 
 
 def kv_bytes_fixed(llm: LLM, shape: Shape, context_tokens: float = float("inf")) -> float:
     """Return bytes one request holds on one rank in windowed and recurrent layers."""
+    return _kv_bytes_fixed(llm, shape.tp, shape.kv_cache, context_tokens) / shape.pp
+
+
+@remember
+def _kv_bytes_fixed(llm: LLM, tp: int, kv_cache: str, context_tokens: float) -> float:
     total = 0.0
     for group in llm.groups:
         attention = group.attention
         if attention.kind == "sliding":
             seen = min(float(attention.window or 0), context_tokens)
-            kept = cache_elements_per_rank(attention, shape.tp) * KV_BYTES[shape.kv_cache]
+            kept = cache_elements_per_rank(attention, tp) * KV_BYTES[kv_cache]
             total += group.count * kept * seen
         elif attention.kind == "linear":
-            total += group.count * attention.state_bytes / shape.tp
-    return total / shape.pp
+            total += group.count * attention.state_bytes / tp
+    return total
 
 
 def activation_bytes(llm: LLM, shape: Shape, limits: EngineLimits) -> float:
     """Return bytes of live activations for the largest iteration the engine allows."""
+    per_token = (LIVE_HIDDEN_COPIES * llm.hidden_size + _widest(llm, shape.tp)) * ACTIVATION_BYTES
+    logits = min(limits.max_sequences, SAMPLED_AT_ONCE) * llm.vocab_size * LOGIT_BYTES / shape.tp
+    return limits.max_batched_tokens * per_token + logits
+
+
+@remember
+def _widest(llm: LLM, tp: int) -> float:
+    """Return the widest live feed-forward tensor of any layer, elements per token."""
     widest = 0.0
     for group in llm.groups:
         feed_forward = group.feed_forward
-        width = 2.0 * feed_forward.intermediate_size / shape.tp
+        width = 2.0 * feed_forward.intermediate_size / tp
         if feed_forward.kind == "moe":
             width = (
                 feed_forward.experts_per_token
-                * (2.0 * feed_forward.intermediate_size / shape.tp + llm.hidden_size)
+                * (2.0 * feed_forward.intermediate_size / tp + llm.hidden_size)
                 / 2.0
             )
         widest = max(widest, width)
-    per_token = (LIVE_HIDDEN_COPIES * llm.hidden_size + widest) * ACTIVATION_BYTES
-    logits = min(limits.max_sequences, 1024) * llm.vocab_size * LOGIT_BYTES / shape.tp
-    return limits.max_batched_tokens * per_token + logits
+    return widest
 
 
 def memory_breakdown(llm: LLM, shape: Shape, memory_bytes: float, limits: EngineLimits) -> MemoryBreakdown:

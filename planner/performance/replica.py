@@ -218,7 +218,7 @@ def refusal(
 
 def _advice(llm: LLM, accelerator: Accelerator, shape: Shape, limits: EngineLimits) -> str:
     for tp in (1, 2, 4, 8, 16):
-        if tp <= shape.tp:
+        if tp <= shape.tp or weights_bytes(llm, shape) * shape.tp / tp > accelerator.memory_bytes:
             continue
         wider = replace(shape, tp=tp, ep=shape.ep if (tp * shape.dp) % shape.ep == 0 else 1)
         memory = memory_breakdown(llm, wider, accelerator.memory_bytes, limits)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from planner.performance.experts import (
     rank_imbalance,
 )
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
+from planner.performance.remember import remember
 from planner.performance.shape import Shape
 from planner.performance.types import Array
 
@@ -127,25 +127,38 @@ def keeps_plain(llm: LLM, weights: str, part: str) -> bool:
     return weights == "fp4" and part == "attention" and latent
 
 
-@lru_cache(maxsize=65536)
 def count_work(llm: LLM, shape: Shape, expert_skew: float = DEFAULT_EXPERT_SKEW) -> Work:
     """Count the work of one iteration of ``shape``; see docs/performance-model.md, Counting."""
-    tp, dp = shape.tp, shape.dp
+    cuts = (shape.tp, shape.pp, shape.dp, shape.ep, shape.weights, shape.kv_cache)
+    return _count_work(llm, *cuts, expert_skew)
+
+
+@remember
+def _count_work(
+    llm: LLM,
+    tp: int,
+    pp: int,
+    dp: int,
+    ep: int,
+    weights: str,
+    kv_cache: str,
+    expert_skew: float,
+) -> Work:
     group_ranks = tp * dp
     hidden = llm.hidden_size
-    kv_bytes = KV_BYTES[shape.kv_cache]
+    kv_bytes = KV_BYTES[kv_cache]
     narrow = plain = kernels = traffic = 0.0
     state_bytes = state_flops = 0.0
     expert_parameters = expert_flops = expert_pad = 0.0
     reduces = exchanges = exchange_bytes = 0.0
     latent_flops = attention_flops = 0.0
-    expert_bytes = WEIGHT_BYTES[shape.weights]
+    expert_bytes = WEIGHT_BYTES[weights]
     curve = np.ones(CURVE_NODES)
     slots = _Slots()
-    attention_plain = keeps_plain(llm, shape.weights, "attention")
-    dense_plain = keeps_plain(llm, shape.weights, "dense_ffn")
-    shared_plain = keeps_plain(llm, shape.weights, "shared_experts")
-    quantized = shape.weights in ("fp8", "fp4", "int8")
+    attention_plain = keeps_plain(llm, weights, "attention")
+    dense_plain = keeps_plain(llm, weights, "dense_ffn")
+    shared_plain = keeps_plain(llm, weights, "shared_experts")
+    quantized = weights in ("fp8", "fp4", "int8")
     for group in llm.groups:
         attention, feed_forward, layers = group.attention, group.feed_forward, group.count
         parameters = layers * attention_parameters_per_rank(attention, hidden, tp)
@@ -192,27 +205,27 @@ def count_work(llm: LLM, shape: Shape, expert_skew: float = DEFAULT_EXPERT_SKEW)
             else:
                 narrow += layers * shared
             plain += layers * feed_forward.router_parameters  # replicated on every rank
-            imbalance = rank_imbalance(feed_forward.experts, shape.ep, expert_skew)
+            imbalance = rank_imbalance(feed_forward.experts, ep, expert_skew)
             expert_parameters += layers * routed
             expert_flops += layers * 2.0 * one * feed_forward.experts_per_token / group_ranks * imbalance
             expert_pad += layers * 2.0 * routed
             curve = active_share_curve(feed_forward.experts, feed_forward.experts_per_token, expert_skew)
-            width = feed_forward.intermediate_size * shape.ep / group_ranks
+            width = feed_forward.intermediate_size * ep / group_ranks
             per_expert = ACTIVATION_BYTES * ((feed_forward.matrices + 1) * width + 3.0 * hidden)
-            traffic += layers * per_expert * feed_forward.experts_per_token * dp / shape.ep
+            traffic += layers * per_expert * feed_forward.experts_per_token * dp / ep
             if dp > 1:
                 exchanges += layers
                 sent = feed_forward.latent_size or hidden
-                exchange_bytes = exchange_bytes_per_token(feed_forward, sent, group_ranks, shape)
+                exchange_bytes = exchange_bytes_per_token(feed_forward, sent, group_ranks, ep, weights)
                 reduces -= layers * (tp > 1)  # the combine replaces the second all-reduce
-    if keeps_plain(llm, shape.weights, "routed_experts"):
+    if keeps_plain(llm, weights, "routed_experts"):
         expert_bytes = 2.0
     flops_share = latent_flops / attention_flops if attention_flops else 0.0
     return Work(
         narrow_parameters=np.asarray(narrow),
         plain_parameters=np.asarray(plain),
         head_parameters=np.asarray(hidden * llm.vocab_size / tp),
-        weight_bytes=np.asarray(WEIGHT_BYTES[shape.weights]),
+        weight_bytes=np.asarray(WEIGHT_BYTES[weights]),
         kernels=np.asarray(kernels),
         token_bytes=np.asarray(traffic),
         slot_decode_flops=slots.decode_flops,
@@ -233,7 +246,7 @@ def count_work(llm: LLM, shape: Shape, expert_skew: float = DEFAULT_EXPERT_SKEW)
         exchange_bytes=np.asarray(exchange_bytes),
         hidden_bytes=np.asarray(hidden * ACTIVATION_BYTES),
         tp=np.asarray(tp),
-        pp=np.asarray(shape.pp),
+        pp=np.asarray(pp),
         dp=np.asarray(dp),
         exchange_ranks=np.asarray(group_ranks if exchanges else 1),
     )
@@ -267,15 +280,17 @@ def cache_elements_per_rank(attention: Attention, tp: int) -> float:
     return attention.kv_elements / min(tp, attention.kv_heads)
 
 
-def exchange_bytes_per_token(feed_forward: FeedForward, hidden: int, ranks: int, shape: Shape) -> float:
+def exchange_bytes_per_token(
+    feed_forward: FeedForward, hidden: int, ranks: int, ep: int, weights: str
+) -> float:
     """Return bytes one rank sends per token for dispatch plus combine.
 
     Dispatch is fp8 when the weights are, combine bf16 (DeepEP). The cheaper of sending to the
     chosen experts' ranks and of all-gather + reduce-scatter.
     """
-    dispatch = 1.0 if shape.weights in ("fp8", "fp4") else 2.0
+    dispatch = 1.0 if weights in ("fp8", "fp4") else 2.0
     per_copy = hidden * (dispatch + 2.0)
-    if shape.ep == 1:
+    if ep == 1:
         return (ranks - 1) * per_copy
     chosen = ranks * (1.0 - (1.0 - 1.0 / ranks) ** feed_forward.experts_per_token)
     return min(chosen * (ranks - 1) / ranks, ranks - 1) * per_copy
