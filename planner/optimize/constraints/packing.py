@@ -44,12 +44,14 @@ def add_packing_rows(
     columns: Columns,
     kept: Integers,
     only: Integers | None = None,
+    scale: int = 1,
 ) -> tuple[Integers, Integers, Integers]:
     """Add the packing rows over the "replicas" and "servers" columns of `columns`.
 
     Args:
         kept: (candidates,) 1 where the candidate's servers count, 0 where they are lost.
         only: host groups to write rows for; all when omitted.
+        scale: factor of every coefficient, so that fractions of servers can be taken off.
 
     Returns:
         (row number in the program, host group, places per server) of each row added.
@@ -67,10 +69,10 @@ def add_packing_rows(
         across = np.flatnonzero(on_group & (hostings.whole_servers > 0))
         hosts = np.flatnonzero((candidates.host_group == group[level]) & (kept > 0))
         coefficient = hostings.accelerators[inside] // size[level]
-        parts.append((np.full(len(inside), level), columns["replicas"][inside], coefficient))
+        parts.append((np.full(len(inside), level), columns["replicas"][inside], scale * coefficient))
         weight = places[level] * hostings.whole_servers[across]
-        parts.append((np.full(len(across), level), columns["replicas"][across], weight))
-        parts.append((np.full(len(hosts), level), columns["servers"][hosts], -places[level]))
+        parts.append((np.full(len(across), level), columns["replicas"][across], scale * weight))
+        parts.append((np.full(len(hosts), level), columns["servers"][hosts], -scale * places[level]))
     rows = program.add_rows(
         (
             RowInfo(f"{prefix}/{groups.names[h]}/{g}", "packing", "places")

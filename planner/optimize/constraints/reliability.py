@@ -35,7 +35,8 @@ EQUATIONS = (
         r"\mathrm{replicas}^e_p \le \mathrm{replicas}_p, \quad"
         r"\text{lane, capacity and packing rows over } x^e \text{ and the servers that are left}",
         "on replicas and servers that survive, headroom usable; the loss of one server takes one from its "
-        "host group (used_h = 1 if the group has any), the loss of one rack takes its fullest mix",
+        "host group (used_h = 1 if the group has any), the loss of one rack takes what its class holds on "
+        "average: a plan that survives the loss of each rack survives the mean of those losses",
     ),
     (
         "survive/{failure}/left/{hosting}",
@@ -51,10 +52,9 @@ def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
     if failures is None or not failures.names:
         return
     used = _add_used_columns(program, problem, columns, failures)
-    lost_from_rack = _add_rack_losses(program, problem, columns, failures)
     for event, name in enumerate(failures.names):
         with program.section(name):
-            _add_event(program, problem, columns, failures, event, used, lost_from_rack)
+            _add_event(program, problem, columns, failures, event, used)
 
 
 def _add_event(
@@ -64,7 +64,6 @@ def _add_event(
     failures: Failures,
     event: int,
     used: dict[int, int],
-    lost_from_rack: dict[int, dict[int, int]],
 ) -> None:
     """Add the routing after one failure, on what survives it."""
     name = failures.names[event]
@@ -90,20 +89,24 @@ def _add_event(
         ],
         upper=0,
     )
-    rows, group, places = add_packing_rows(
-        program, problem, f"{name}/packing", again, kept, np.flatnonzero(hit)
-    )
     count = int(failures.lost_count[event])
     lost_group = int(failures.lost_one_of[event])
     lost_class = int(failures.lost_rack_of[event])
+    racks = int(problem.rack_classes.count[lost_class]) if lost_class >= 0 else 1
+    rows, group, places = add_packing_rows(
+        program, problem, f"{name}/packing", again, kept, np.flatnonzero(hit), racks
+    )
     if lost_group >= 0:
         on = np.flatnonzero(group == lost_group)
         program.extend_rows(rows[on], np.full(len(on), used[lost_group]), count * places[on])
-    _add_replica_losses(program, problem, columns, again, failures, event)
     if lost_class >= 0:
-        lost = lost_from_rack[lost_class]
-        on = np.flatnonzero(np.isin(group, list(lost)))
-        program.extend_rows(rows[on], integers([lost[int(h)] for h in group[on]]), count * places[on])
+        members = np.flatnonzero(problem.candidates.rack_class == lost_class)
+        for row, h, held in zip(rows, group, places, strict=True):
+            lost = members[problem.candidates.host_group[members] == h]
+            program.extend_rows(
+                np.full(len(lost), row), columns["servers"][lost], np.full(len(lost), count * held)
+            )
+    _add_replica_losses(program, problem, columns, again, failures, event)
 
 
 def _add_replica_losses(
@@ -205,47 +208,3 @@ def _add_used_columns(
         upper=0,
     )
     return {int(h): int(column) for h, column in zip(groups, used, strict=True)}
-
-
-def _add_rack_losses(
-    program: Program, problem: Problem, columns: Columns, failures: Failures
-) -> dict[int, dict[int, int]]:
-    """Add, for each rack class that may lose a rack, the servers lost from each host group.
-
-    lost_{k,h} >= servers of h in mix m, for every mix m that some rack of the class takes; that is the
-    fullest rack for each host group, a safe side where a class mixes racks of several kinds.
-
-    Returns:
-        rack class -> host group -> column of the servers lost.
-    """
-    result: dict[int, dict[int, int]] = {}
-    mixes, candidates = problem.mixes, problem.candidates
-    for k in sorted({int(k) for k in failures.lost_rack_of if k >= 0}):
-        members = np.flatnonzero(mixes.rack_class == k)
-        taken = program.add_columns(f"survive/mix/{problem.rack_classes.names[k]}", np.ones(len(members)))
-        count = int(problem.rack_classes.count[k])
-        program.add_rows(
-            (RowInfo(f"survive/mix/{m}", "reliability") for m in members),
-            [(range(len(members)), columns["mixes"][members], 1), (range(len(members)), taken, -count)],
-            upper=0,
-        )
-        held: dict[tuple[int, int], int] = {}
-        for n in np.flatnonzero(np.isin(mixes.row, members)):
-            key = (int(candidates.host_group[mixes.candidate[n]]), int(mixes.row[n]))
-            held[key] = held.get(key, 0) + int(mixes.servers[n])
-        groups = sorted({h for h, _ in held})
-        most = [max(value for (h, _), value in held.items() if h == group) for group in groups]
-        lost = program.add_columns(f"survive/rack/{problem.rack_classes.names[k]}", most)
-        column = {h: int(c) for h, c in zip(groups, lost, strict=True)}
-        place = {int(m): int(c) for m, c in zip(members, taken, strict=True)}
-        keys = list(held)
-        program.add_rows(
-            (RowInfo(f"survive/rack/{m}/{problem.host_groups.names[h]}", "reliability") for h, m in keys),
-            [
-                (range(len(keys)), [column[h] for h, _ in keys], 1),
-                (range(len(keys)), [place[m] for _, m in keys], [-held[key] for key in keys]),
-            ],
-            lower=0,
-        )
-        result[k] = column
-    return result
