@@ -42,8 +42,11 @@ CONTENTS = (
 )
 """Sections in order: the name of the template, and the title in the navigation."""
 
-MOST_NAMES = 3
-"""Names (or runs of names) under the picture of equal racks; the table has all."""
+FEW_NAMES = 3
+"""Names (or runs of names) under the picture of equal racks."""
+
+MANY_NAMES = 200
+"""Names (or runs of names) in a row of a table of racks; tables/servers.csv has all."""
 
 
 def report_html(plan: Plan) -> str:
@@ -78,6 +81,7 @@ def report_html(plan: Plan) -> str:
             origin=origin_view(plan),
             of_number=of_number,
             words=WORDS,
+            many_names=MANY_NAMES,
             elevation=lambda rack, canvas_u: rack_elevation(rack, of_number, canvas_u),
             lone=lambda box: lone_server(box, of_number),
             meter=lambda rack: fullness_meter(rack.used_w / rack.limit_w) if rack.limit_w else "",
@@ -122,10 +126,10 @@ def _environment() -> Environment:
     return pages
 
 
-def _short(names: Iterable[str], most: int | None = MOST_NAMES) -> str:
+def _short(names: Iterable[str], most: int = FEW_NAMES) -> str:
     """Return names in short; those beyond `most` are left out."""
     runs = numbers.names_in_short(names)
-    return ", ".join(runs if most is None else runs[:most]) + (" …" if most and len(runs) > most else "")
+    return ", ".join(runs[:most]) + (" …" if len(runs) > most else "")
 
 
 def _marks(sites: Iterable[SiteView]) -> dict[str, bool]:

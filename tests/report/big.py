@@ -104,15 +104,17 @@ def big_plan(rows: int = ROWS) -> Plan:
                 placements[draw.choice(LLMS), size, domain].append([f"{name}:{first}-{first + size - 1}"])
                 first += size
         used = sum(server.provisioned_w for server in servers if server.rack == rack)
-        power.append(LedgerRow(name=f"power/rack/{rack}", used=used - draw.randint(0, 99), limit=44_000, unit="W"))
+        power.append(
+            LedgerRow(name=f"power/rack/{rack}", used=used - draw.randint(0, 99), limit=44_000, unit="W")
+        )
     for feed in (n for n, about in graph.nodes(data=True) if about["kind"] == "power"):
         lost = feed[:-1] + ("B" if feed.endswith("A") else "A")
         row = LedgerRow(name=f"power/feed/{feed}/without/{lost}", used=326_400, limit=400_000, unit="W")
         power.append(row)
     groups = [
         ReplicaGroup(
-            pool=f"campus/dgx-h100/{llm}/tp{size}", shape=shape(llm, size), site="campus", fabric_domain=domain,
-            server="dgx-h100", count=len(found), placements=found,
+            pool=f"campus/dgx-h100/{llm}/tp{size}", shape=shape(llm, size), site="campus",
+            fabric_domain=domain, server="dgx-h100", count=len(found), placements=found,
         )
         for (llm, size, domain), found in placements.items()
     ]  # fmt: skip
@@ -152,7 +154,8 @@ def big_plan(rows: int = ROWS) -> Plan:
             usd_per_mtok_input=0.1, usd_per_mtok_output=0.4, usd_per_mtok=0.2, output_tokens_per_s=1e6,
             tokens_per_s_per_mw=1e5, accelerators=8 * len(servers), servers=len(servers),
             replicas=sum(group.count for group in groups), utilization=0.8, expected_kw=8_000,
-            provisioned_kw=len(servers) * SERVER_W / 1000, grid_kw=17_000, carbon_kg_per_h=2_000, capex_usd=4e8,
+            provisioned_kw=len(servers) * SERVER_W / 1000, grid_kw=17_000, carbon_kg_per_h=2_000,
+            capex_usd=4e8,
         ),
         solver={"seconds": 12.0, "stages": []},
         provenance={"planner": "0.1.0"},
@@ -162,5 +165,13 @@ def big_plan(rows: int = ROWS) -> Plan:
 def shape(llm: str, tp: int) -> ShapePlan:
     """Return a plain tensor-parallel shape."""
     return ShapePlan(
-        llm=llm, accelerator="h100-sxm", engine="vllm", tp=tp, pp=1, dp=1, ep=1, weights="fp8", kv_cache="bf16"
+        llm=llm,
+        accelerator="h100-sxm",
+        engine="vllm",
+        tp=tp,
+        pp=1,
+        dp=1,
+        ep=1,
+        weights="fp8",
+        kv_cache="bf16",
     )

@@ -18,6 +18,9 @@ from planner.report.numbers import NOTHING, kilowatts, names_in_short, percent, 
 MOST_ROWS = 300
 """Rows of one group that are printed; the tables beside the report have all."""
 
+MOST_NAMES = 40
+"""Names, or runs of names, printed in one row."""
+
 SHORT_LIST = 12
 """Rows of a group that are open at once."""
 
@@ -61,8 +64,9 @@ class LimitRow:
 
     @property
     def name(self) -> str:
-        """The names in short."""
-        return ", ".join(names_in_short(self.names))
+        """The names in short; of very many the first."""
+        runs = names_in_short(self.names)
+        return ", ".join(runs[:MOST_NAMES]) + (" …" if len(runs) > MOST_NAMES else "")
 
     @property
     def count(self) -> int:
