@@ -140,7 +140,7 @@ def test_an_empty_plan_makes_a_report():
     page = Page(report_html(Plan.model_validate(data)))
     assert page.faults == []
     assert "Serves nothing with no LLM from nowhere." in page.text
-    assert "Leave 1 existing server without power" in page.text
+    assert "Leave 2 existing servers without power: 1 at ams, 1 at syd" in page.text
 
 
 def test_a_plan_that_is_not_for_this_planner_is_refused(tmp_path):
