@@ -159,7 +159,7 @@ def check_slo(context: Context, rows: list[SloRow]) -> Iterator[Violation]:
 
 
 CURVE_TOLERANCE = 0.02
-"""Relative: the rate of a pool and the latency at its load are read off curves computed at different loads."""
+"""Relative: the rate of a pool and the latency at its load are read off curves of different loads."""
 
 PREDICTION_TOLERANCE_MS = 0.002
 """Predictions are written with three decimals."""
