@@ -25,7 +25,7 @@ BEATS = {
     "micro-USD/h": "costs less than",
     "mW": "draws less than",
     "mg CO2/h": "emits less than",
-    "servers": "needs less than",
+    "servers": "needs fewer than",
     "units unserved": "leaves less unserved than",
 }
 """What a better plan would do, by the unit of the goal."""
