@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from planner import __version__
+from planner.study.commands import register as register_studies
 
 BAD_INPUT, INFEASIBLE, STOPPED = 2, 3, 4
 
@@ -249,6 +250,9 @@ def doctor() -> None:
     from planner.report.doctor import print_doctor
 
     raise typer.Exit(0 if print_doctor(out) else 1)
+
+
+register_studies(app)
 
 
 def _plan_file(path: Path) -> Path:

@@ -1,0 +1,1 @@
+"""Figures of studies as SVG: each has its numbers in a table beside it."""

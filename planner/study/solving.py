@@ -1,0 +1,42 @@
+"""Solving the points of a study one after the other, each with what those before it left."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from planner.plan.solve import Hooks, NoPlan, solve
+from planner.plan.types import Plan
+from planner.shapes import Timings
+from planner.study.outcome import Outcome
+from planner.topology import Question
+
+DIAGNOSIS_S = 10.0
+"""Time to look for the reason why a point has no plan; `planner solve` looks longer."""
+
+
+@dataclass
+class Solver:
+    """Solves questions that resemble each other: shapes are timed once, plans start from earlier ones.
+
+    hooks: told what is going on. last: the latest plan, from which the next solve starts.
+    """
+
+    hooks: Hooks = field(default_factory=Hooks)
+    timings: Timings = field(default_factory=Timings)
+    last: Plan | None = None
+
+    def solve(self, question: Question, start: Plan | None = None) -> Outcome:
+        """Return what becomes of a question, started from `start` or the latest plan."""
+        began = time.perf_counter()
+        try:
+            plan = solve(question, (), self.hooks, self.timings)
+        except NoPlan as no_plan:
+            seconds = time.perf_counter() - began
+            found = no_plan.infeasible
+            if found is None:
+                return Outcome("stopped", None, "no plan was found in time", seconds)
+            words = "; ".join(row.text for row in found.conflict)
+            return Outcome("infeasible", None, words or "the promises collide", seconds)
+        self.last = plan
+        return Outcome(plan.status, plan, "", time.perf_counter() - began)
