@@ -56,6 +56,7 @@ class _Rows:
         ttft: list[float] = []
         tpot: list[float] = []
         bands: list[float] = []
+        provider: str = self.table.setting.scenario.performance.provider
         for name in route.pools:
             curves = self.table.curves(name, workload) if name in self.pools else None
             offered = self._offered_rps(name, route)
@@ -64,6 +65,7 @@ class _Rows:
                 continue
             ttft.append(_at(curves, "ttft", percentile, offered))
             tpot.append(_at(curves, "tpot", percentile, offered))
+            provider = replica.provider
             bands += [float(replica.error_band.ttft), float(replica.error_band.tpot)]
         known = bool(ttft) and len(ttft) == len(route.pools)
         return SloRow(
@@ -81,7 +83,7 @@ class _Rows:
                 predicted=round(max(tpot), MS_DECIMALS) if known else None,
             ),
             error_band=round(max(bands), BAND_DECIMALS) if bands else None,
-            provider=self.table.setting.scenario.performance.provider,
+            provider=provider,
         )
 
     def _offered_rps(self, pool: str, route: RoutePlan) -> float | None:

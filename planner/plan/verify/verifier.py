@@ -103,7 +103,7 @@ def _guarded(family: str, check: Callable[[], Iterator[Violation]]) -> list[Viol
     try:
         for violation in check():
             found.append(violation)
-    except (LookupError, ValueError, ArithmeticError, TypeError) as error:
+    except (LookupError, ValueError, ArithmeticError, TypeError, ImportError, OSError) as error:
         reason = f"cannot be checked: {type(error).__name__}: {error}"
         found.append(Violation(family, family, reason))
     return found
