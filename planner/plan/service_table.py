@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
 from planner.performance.providers.choose import replica_from
-from planner.performance.providers.choose import replica_from
 from planner.performance.providers.table import RateTable
 from planner.performance.service import (
     LatencyCurves,
