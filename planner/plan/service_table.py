@@ -111,6 +111,7 @@ class ServiceTable:
             pool.shape.shape(),
             server=server,
             memory_fraction=scenario.performance.memory_fraction,
+            confidence=scenario.reliability.confidence,
         )
 
     def curves(self, pool: str, workload: Workload) -> LatencyCurves | None:

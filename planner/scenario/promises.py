@@ -58,9 +58,10 @@ class Reliability(FileModel):
     )
     confidence: float | None = Field(
         default=None,
-        gt=0,
+        ge=0.5,
         lt=1,
-        description="Probability that spares cover the servers under repair. None: no spares.",
+        description="Probability with which a replica is no slower than it was sized for: sizes on the"
+        " pessimistic side of the performance model's error band. None: the central estimate (0.5).",
     )
 
 

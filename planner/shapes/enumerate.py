@@ -54,6 +54,7 @@ def enumerate_shapes(
     memory_fraction: float | None = None,
     most_servers: int = MAX_SERVERS_PER_REPLICA,
     provider: TimingProvider = "analytic",
+    confidence: float | None = None,
 ) -> Enumeration:
     """Return every shape of `llm` on `server`.
 
@@ -68,6 +69,7 @@ def enumerate_shapes(
         memory_fraction: share of memory the engine may use; None: the engine's default.
         most_servers: servers one replica may span; 1 where they share no fast fabric (rented ones).
         provider: who times the replicas.
+        confidence: probability that a replica is no slower than its times; None: the central estimate.
     """
     found = Enumeration()
     for degrees in parallel_degrees(llm, server, most_servers):
@@ -96,6 +98,7 @@ def enumerate_shapes(
                             shape,
                             server=server,
                             memory_fraction=memory_fraction,
+                            confidence=confidence,
                         )
                         if replica.fits:
                             found.replicas.append(replica)

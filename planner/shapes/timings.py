@@ -50,6 +50,7 @@ class Timings:
         memory_fraction: float | None = None,
         most_servers: int = MAX_SERVERS_PER_REPLICA,
         provider: TimingProvider = "analytic",
+        confidence: float | None = None,
     ) -> Enumeration:
         """Return every shape of `llm` on `server` (see `enumerate_shapes`)."""
         asked = (
@@ -59,6 +60,7 @@ class Timings:
             memory_fraction,
             most_servers,
             provider,
+            confidence,
         )
         key = (llm.id, server.id, accelerator.id, asked)
         made_from = (llm, server, accelerator)
@@ -76,6 +78,7 @@ class Timings:
                     memory_fraction=memory_fraction,
                     most_servers=most_servers,
                     provider=provider,
+                    confidence=confidence,
                 ),
             )
             self._shapes[key] = known

@@ -64,6 +64,7 @@ TIGHTER = {
     "percentile": {"workload": {"slo": {"ttft_ms": 1000, "tpot_ms": 40, "percentile": 99}}},
     "residency": {"workload": {"regions": ["westeurope"]}},
     "headroom": {"reliability": {"headroom": 0.3}},
+    "confidence": {"reliability": {"confidence": 0.9}},
     "survive a server": {"reliability": {"survive": ["server"]}},
     "survive a site": {"reliability": {"survive": ["site"], "level": 0.4}},
     "rate": {"workload": {"rate_rps": 650}},

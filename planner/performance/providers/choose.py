@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from planner.performance.calibration_file import Calibration
 from planner.performance.memory import EngineLimits
+from planner.performance.pessimism import PessimisticReplica
 from planner.performance.providers.aiconfigurator import aiconfigurator_replica
 from planner.performance.replica import replica_model
 from planner.performance.shape import Shape
@@ -30,17 +31,45 @@ def replica_from(
     memory_fraction: float | None = None,
     limits: EngineLimits | None = None,
     analytic_where_unknown: bool = False,
+    confidence: float | None = None,
 ) -> ReplicaModel:
     """Return one replica timed by a provider; other parameters as of ``replica_model``.
 
     ``analytic_where_unknown`` mixes providers: what the chosen one cannot time (an accelerator, an LLM
     or a precision it has no tables for) is timed by the analytic model, and says so in ``provider``.
+    ``confidence`` is the probability with which a measurement is no slower than the times; ``None`` gives
+    the central estimate.
 
     Raises
     ------
     ProviderMissing
         The provider's package is not installed.
     """
+    replica = _timed_by(
+        provider,
+        llm,
+        accelerator,
+        shape,
+        server,
+        calibration,
+        memory_fraction,
+        limits,
+        analytic_where_unknown,
+    )
+    return replica if confidence is None or not replica.fits else PessimisticReplica(replica, confidence)
+
+
+def _timed_by(
+    provider: TimingProvider,
+    llm: LLM,
+    accelerator: Accelerator,
+    shape: Shape,
+    server: Server | None,
+    calibration: Calibration | None,
+    memory_fraction: float | None,
+    limits: EngineLimits | None,
+    analytic_where_unknown: bool,
+) -> ReplicaModel:
     analytic = replica_model(
         llm,
         accelerator,

@@ -123,6 +123,7 @@ def timed_offering(
                 memory_fraction=scenario.performance.memory_fraction,
                 most_servers=1 if host.rented else MAX_SERVERS_PER_REPLICA,
                 provider=timing_provider(scenario),
+                confidence=scenario.reliability.confidence,
             )
             refused.extend(found.refused)
             for replica in found.replicas:
