@@ -16,8 +16,9 @@ def apply_overrides(data: Any, overrides: Iterable[str]) -> Any:
     """Return a copy of `data` with every `path=value` applied, in order.
 
     The value is YAML (`50`, `fp8`, `[a, b]`, `{mean: 100}`), or `*0.9` or `+10` to scale or shift
-    the number that is there. List entries are addressed by name or index. A path whose last part is
-    not there yet adds it; `path=` removes the entry.
+    the number that is there. List entries are addressed by name or index. What is not there yet below a
+    mapping is added (`fleet.prices_usd.dgx-b200=400000`; whether the field exists is checked with the
+    rest of the file); `path=` removes the entry.
 
     Raises:
         InputFaults: a change that has no `=`, leads nowhere, or scales what is not a number.
@@ -48,7 +49,7 @@ def _apply(data: Any, path: str, text: str) -> InputFault | None:
     parent = find(data, "").value
     for key in found.loc[:-1] if exists else found.loc:
         parent = parent[key]
-    may_add = len(found.rest) == 1 and isinstance(parent, dict)
+    may_add = isinstance(parent, dict)
     if not (exists or may_add):
         word = found.rest[0]
         names = known_names(found.value)
@@ -58,7 +59,7 @@ def _apply(data: Any, path: str, text: str) -> InputFault | None:
             "a path into the file",
             close_matches(word, names),
         )
-    key = found.loc[-1] if exists else found.rest[0]
+    key, *below = [found.loc[-1]] if exists else found.rest
     if text == "":
         if exists:
             del parent[key]
@@ -78,6 +79,8 @@ def _apply(data: Any, path: str, text: str) -> InputFault | None:
         value = parse_document(text, name=PLACE).data
     except InputFaults:
         return _fault(path, f"'{text}'", "a YAML value", "quote it")
+    for inner in reversed(below):
+        value = {inner: value}
     parent[key] = value
     return None
 

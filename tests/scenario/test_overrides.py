@@ -34,6 +34,12 @@ def test_a_field_that_is_not_there_yet_is_added() -> None:
     assert changed["workloads"][0]["llms"] == ["a", "b"]
 
 
+def test_a_whole_branch_that_is_not_there_yet_is_added() -> None:
+    """A price can be stated where the file has no prices; a second one joins it."""
+    changed = apply_overrides(DATA, ["fleet.prices_usd.dgx-b200=4e5", "fleet.prices_usd.dgx-h200=3e5"])
+    assert changed["fleet"] == {"prices_usd": {"dgx-b200": 4e5, "dgx-h200": 3e5}}
+
+
 def test_an_empty_value_removes() -> None:
     """`path=` takes a limit away."""
     assert "grid_kw" not in apply_overrides(DATA, ["limits.grid_kw="])["limits"]
