@@ -44,6 +44,7 @@ class LoadModel:
         prefix: their cached tokens, shape [l].
         steps: mean decode iterations of a request.
         decodes, prefills: what its role does.
+        prompt_spread: squared coefficient of variation of the uncached tokens.
         memory_spread: squared coefficient of variation of the cache one request holds.
         recompute: preemptions per request when the cache is full.
         level_axis, together_axis: nodes of `cost_ms`: decoding requests, and how many prompts share
@@ -61,6 +62,7 @@ class LoadModel:
     steps: float
     decodes: bool
     prefills: bool
+    prompt_spread: float
     memory_spread: float
     recompute: float
     level_axis: Axis
@@ -76,11 +78,6 @@ class LoadModel:
     def typical_prompt(self) -> float:
         """Mean uncached tokens of a prompt."""
         return float(self.prompt.mean())
-
-    @property
-    def prompt_spread(self) -> float:
-        """Squared coefficient of variation of the uncached tokens."""
-        return float(self.prompt.var() / self.prompt.mean() ** 2)
 
     def prompt_cost_ms(self, level: npt.ArrayLike, together: npt.ArrayLike) -> FloatArray:
         """Milliseconds a prompt adds beside `level` decodes when `together` share iterations."""
@@ -136,6 +133,7 @@ def load_model(replica: ReplicaModel, profile: RequestProfile) -> LoadModel | No
         steps=steps,
         decodes=role != "prefill" and steps > 0,
         prefills=prefills,
+        prompt_spread=inputs.moments()[1] / inputs.mean**2 - 1.0,
         memory_spread=float(spread / held**2),
         # measured in saturated replays with vLLM's policy: about one per prompt's worth of answer
         recompute=growth / (1.0 + growth / 10.0) if memory_bound and steps else 0.0,

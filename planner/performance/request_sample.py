@@ -11,6 +11,7 @@ The same points serve all loads, so percentiles rise smoothly with the load.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -27,7 +28,7 @@ from planner.performance.step_table import shared_prefix
 FloatArray = npt.NDArray[np.float64]
 
 POINTS = 1024
-_STATE, _PROMPT, _LINE, _PHASE, _AFTER, _ANSWER, _SIZES, _BEFORE, _CAUGHT = range(9)
+_STATE, _PROMPT, _LINE, _PHASE, _AFTER, _ANSWER, _SIZES, _BEFORE, _CAUGHT, _DRIFT = range(10)
 _FULLEST = 0.98
 _STEADIEST = 0.9  # share of prefill up to which a longer life meets proportionally more prompts
 _PASSED_OVER = 1.0
@@ -38,8 +39,28 @@ no longer falls while that of the others does."""
 @lru_cache(maxsize=1)
 def _luck() -> FloatArray:
     """The fixed points, shape [dimensions, points], inside the unit cube."""
-    sequence = qmc.Sobol(_CAUGHT + 1, scramble=True, rng=np.random.default_rng(20240601))
+    sequence = qmc.Sobol(_DRIFT + 1, scramble=True, rng=np.random.default_rng(20240601))
     return np.asarray(np.clip(sequence.random(POINTS).T, 1e-6, 1 - 1e-6))
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What the times between the arrivals at one replica imply.
+
+    Attributes:
+        waits: the wait in a line of prompts.
+        counts: arrivals after an arrival, over lives of requests.
+        near: likewise over iterations: a router deals arrivals out evenly in the short run.
+        calm: as `near`, at most as bursty as Poisson.
+        common: share of the variance of the counts that all replicas of the pool see together.
+
+    """
+
+    waits: WaitTable
+    counts: CountTable
+    near: CountTable
+    calm: CountTable
+    common: float
 
 
 class RequestSample:
@@ -51,8 +72,9 @@ class RequestSample:
         rate: arrivals per ms and replica, shape [k].
         pace: iterations at these rates.
         state: requests decoding at these rates.
-        waits: of the line of prompts.
-        counts, calm: arrivals after an arrival, as they are and at most as bursty as Poisson.
+        restoring: elasticity of the departures in the level at the mean level, shape [k]: 1 when a
+            larger batch is served proportionally faster, 0 when it is not served faster at all.
+        gaps: tables of the times between arrivals.
         pool_size: replicas behind the router.
 
     Attributes:
@@ -67,14 +89,13 @@ class RequestSample:
         rate: FloatArray,
         pace: Pace,
         state: Occupancy,
-        waits: WaitTable,
-        counts: CountTable,
-        calm: CountTable,
+        restoring: FloatArray,
+        gaps: Gaps,
         pool_size: int,
     ) -> None:
         self._model, self._profile, self._pace = model, profile, pace
         self._rate = rate[:, None]
-        self._waits, self._counts, self._calm, self._pool_size = waits, counts, calm, pool_size
+        self._gaps, self._pool_size, self._restoring = gaps, pool_size, restoring[:, None]
         luck = _luck()
         if model.decodes:
             level, admission = state.quantile(luck[_STATE])
@@ -108,7 +129,7 @@ class RequestSample:
         multi-server queue, rho^(sqrt(2 (n + 1)) - 1) (Sakasegawa) instead of rho; beyond it an
         arrival may be caught behind the rest of one prompt.
         """
-        model, waits, luck = self._model, self._waits, _luck()
+        model, waits, luck = self._model, self._gaps.waits, _luck()
         lines = waits.at(luck[_LINE])
         room = model.room(level)
         decoding = bare * model.typical_prompt / room  # its part of the decodes in full iterations
@@ -144,8 +165,8 @@ class RequestSample:
         # longer than an iteration's budget takes whole iterations before its own
         whole = room * (cost + bare * model.typical_prompt / room) / model.typical_prompt
         gate = rest + np.maximum(line / (1.0 + share), line - whole)
-        after = self._counts.at(luck[_AFTER]).within(self._rate * gate)
-        before = self._calm.at(luck[_BEFORE]).within(self._rate * (iteration - rest))
+        after = self._gaps.near.at(luck[_AFTER]).within(self._rate * gate)
+        before = self._gaps.calm.at(luck[_BEFORE]).within(self._rate * (iteration - rest))
         chunks = np.ceil(prompt / room)
         last = prompt - (chunks - 1) * room
         left = np.maximum(room - last, 0.0)
@@ -167,30 +188,53 @@ class RequestSample:
 
     def _per_token_ms(self, level: FloatArray, state: Occupancy, steps: FloatArray) -> FloatArray:
         model, table, luck = self._model, self._model.table, _luck()
-        # the batch drifts back to its mean while the request lives, within one mean life
-        ratio = steps / max(model.steps, 1.0)
+        # the batch drifts back to its mean while the request lives; the slower, the less a larger
+        # batch is served faster
+        ratio = steps * self._restoring / max(model.steps, 1.0)
         average = 2.0 * (ratio - 1.0 + np.exp(-ratio)) / ratio**2  # of an exponential correlation
         fade = -np.expm1(-ratio) / ratio
         mean = state.mean_level[:, None]
-        others = mean + np.sqrt(average) * (level - mean) + state.shift[:, None] * fade
-        lived = np.clip(others + 1.0, 1.0, state.level[-1])
-        bare = table.step_ms(lived)
+        kept = mean + fade * (level - mean) + state.shift[:, None] * fade
+        drift = np.sqrt(np.maximum(average - fade**2, 0.0)) * level.std(axis=1, keepdims=True)
         if not model.prefills:
-            return np.asarray(bare)
-        cost = self._cost_ms(lived)
-        share = np.minimum(self._rate * cost, _STEADIEST)
-        usual = steps * bare / (1.0 - share)
+            return np.asarray(
+                table.step_ms(np.clip(kept + drift * ndtri(luck[_SIZES]) + 1.0, 1.0, state.level[-1]))
+            )
+        counts = self._gaps.counts.at(luck[_AFTER])
         spread = max(model.prompt_spread, 1e-6)
         arriving = (steps - 1.0) / steps  # prompts that arrive in its last iteration are not met
-        duration = usual
-        counts = self._counts.at(luck[_AFTER])
+        lived = np.clip(kept + 1.0, 1.0, state.level[-1])
+        share = np.minimum(self._rate * self._cost_ms(lived), _STEADIEST)
+        duration = steps * table.step_ms(lived) / (1.0 - share)
+        # in a pool the router deals the next prompts to others: what comes during its own wait and
+        # prefill is met by a single replica only, and arrivals do not avoid each other afterwards
+        window = self._window / self._pool_size
+        shared = self._shared / self._pool_size
+        free = max(1.0 - self._gaps.counts.cv**2, 0.0) / 2.0 * (1.0 - 1.0 / self._pool_size)
+        # many arrivals in its life fill the batch: what drifts is what arrives, at a single replica
+        expected = self._rate * (window + duration * arriving) + free
+        surplus = (counts.within(expected) - self._gaps.counts.mean(expected)) / np.sqrt(
+            np.maximum(self._gaps.counts.cv**2 * expected, 1.0)
+        )
+        own = np.sqrt(self._gaps.common)
+        drifted = drift * (own * surplus + np.sqrt(1.0 - own**2) * ndtri(luck[_DRIFT]))
+        lived = np.clip(kept + drifted + 1.0, 1.0, state.level[-1])
+        bare = table.step_ms(lived)
+        cost = self._cost_ms(lived)
+        share = np.minimum(self._rate * cost, _STEADIEST)
+        duration = steps * bare / (1.0 - share)
+        # meeting more prompts than usual takes longer, in which more are met; unless it is only this
+        # replica of a pool that meets more, then the router sends the next ones elsewhere
+        alone = 1.0 / self._pool_size
+        common = self._gaps.common / (1.0 - share) ** 2
+        amplified = 1.0 / np.sqrt(common + (1.0 - self._gaps.common) / (1.0 - share * alone) ** 2)
+        usual_cost = model.prompt_cost_ms(lived, np.maximum(alone + self._rate * duration / steps, 1.0))
         for _ in range(2):
-            met = counts.within(self._rate * (self._window + duration * arriving))
-            met = np.maximum(met - self._shared, 0.0)
-            each = np.maximum(cost, model.prompt_cost_ms(lived, 1.0 + met / steps))
+            met = counts.within(self._rate * (window + duration * arriving) + free)
+            met = np.maximum(met - shared, 0.0)
+            each = cost * model.prompt_cost_ms(lived, np.maximum(alone + met / steps, 1.0)) / usual_cost
             added = met * each * _gamma_factor(luck[_SIZES], met / spread)
-            # meeting more prompts than usual takes longer, in which more are met
-            final = duration + (steps * bare + added - duration) / (1.0 - share)
+            final = duration + (steps * bare + added - duration) / amplified
             duration = np.maximum((duration + final) / 2, steps * bare)
         fullest = table.step_ms(lived, None, model.room(lived), float(model.prefix.mean()))
         return np.asarray(np.clip(final / steps, bare, np.maximum(fullest, bare)))
