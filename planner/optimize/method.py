@@ -24,7 +24,7 @@ import numpy as np
 import scipy.sparse
 
 from planner.optimize.build import build_program
-from planner.optimize.problem import Goal, Problem
+from planner.optimize.problem import Goal, Integers, Problem
 from planner.optimize.program import Arrays, Floats, RowInfo
 from planner.optimize.search import DETERMINISTIC_UNITS_PER_S, Search
 from planner.optimize.solution import (
@@ -32,17 +32,27 @@ from planner.optimize.solution import (
     Reached,
     Settings,
     Solution,
+    relative_gap,
     values_by_kind,
 )
 from planner.optimize.tidy import tidied
 
 
 def solve_problem(
-    problem: Problem, settings: Settings | None = None, listener: Listener | None = None
+    problem: Problem,
+    settings: Settings | None = None,
+    listener: Listener | None = None,
+    start: Mapping[str, Integers] | None = None,
 ) -> Solution:
     """Solve `problem` and return the plan in numbers with its proven bound.
 
     Several goals are reached one after the other: each keeps what those before it reached.
+
+    Args:
+        problem: the question.
+        settings: how long and how hard to search.
+        listener: told about every step.
+        start: decisions by kind of variable to start from, a plan of this or of a similar question.
     """
     settings = settings or Settings()
     arrays = build_program(problem)
@@ -52,33 +62,40 @@ def solve_problem(
     first: Solution | None = None
     reached: list[Reached] = []
     stages: list[Mapping[str, object]] = []
-    start: Floats | None = None
+    aims: list[Floats] = []
+    best: Floats | None = None
     for number, goal in enumerate(goals):
         aimed = _aim(arrays, goal)
         left = max(deadline - time.perf_counter(), 0.0) / (len(goals) - number)
-        search = Search(aimed, replace(settings, time_limit_s=max(left, LEAST_SECONDS)), listener, start)
+        search = Search(aimed, replace(settings, time_limit_s=max(left, LEAST_SECONDS)), listener, best)
+        if start is not None and best is None:
+            search.adopt(_laid_out(arrays, start))
         found = search.run()
         if found.status in ("infeasible", "unknown"):
             break
-        solution, start = found, search.best
+        solution, best = found, search.best
         first = first or found
-        stages += found.stages
+        stages += [{"goal": goal.name, **stage} for stage in found.stages]
+        aims.append(aimed.cost)
         reached.append(Reached(goal.name, goal.unit, found.objective, found.bound))
         arrays = _keep(arrays, aimed.cost, found.objective, goal.name)
-    if solution is None or first is None or start is None:
+    if solution is None or first is None or best is None:
         return found
-    tidy = _tidied(problem, aimed, start, reached[-1], settings, deadline - time.perf_counter())
-    solution = replace(solution, values=values_by_kind(aimed, tidy))
-    value = round(float(aimed.cost @ tidy))
-    reached[-1] = replace(reached[-1], value=value)
-    if len(reached) == 1:
-        first = replace(first, objective=value)
+    tidy = _tidied(problem, aimed, best, reached[-1], settings, deadline - time.perf_counter())
+    # A later stage may better what an earlier goal reached: state what the final plan amounts to.
+    final = [
+        replace(goal, value=round(float(cost @ tidy))) for goal, cost in zip(reached, aims, strict=True)
+    ]
+    objective = final[0].value
+    bound = min(final[0].bound, objective)
+    proven = relative_gap(objective, bound) <= settings.relative_gap
     return replace(
         solution,
-        status=first.status,
-        objective=first.objective,
-        bound=first.bound,
-        goals=tuple(reached),
+        status="optimal" if proven else "feasible",
+        objective=objective,
+        bound=bound,
+        values=values_by_kind(aimed, tidy),
+        goals=tuple(replace(goal, bound=min(goal.bound, goal.value)) for goal in final),
         stages=tuple(stages),
     )
 
@@ -107,6 +124,14 @@ def _tidied(
         seed=settings.seed,
         deterministic_limit=seconds * DETERMINISTIC_UNITS_PER_S if settings.reproducible else None,
     )
+
+
+def _laid_out(arrays: Arrays, values: Mapping[str, Integers]) -> Floats:
+    """Return values by kind as one vector; columns of other kinds are 0."""
+    vector = np.zeros(len(arrays.cost))
+    for kind, amounts in values.items():
+        vector[arrays.block(kind)] = amounts
+    return vector
 
 
 COST = Goal("cost", "micro-USD/h", {})

@@ -65,7 +65,8 @@ class Search:
         if self._relax() == "infeasible":
             return self._infeasible()
         if not small:
-            for gap in (FIRST_PLAN_GAP, self.settings.relative_gap / 2):
+            gaps = (FIRST_PLAN_GAP, self.settings.relative_gap / 2)
+            for gap in gaps if self.best is None else gaps[1:]:
                 status = "again"
                 while status == "again" and not self._done():
                     status = self._design_round(max(gap, self.settings.relative_gap / 2))
@@ -76,6 +77,22 @@ class Search:
             if outcome.status == "infeasible" and self.best is None:
                 return self._infeasible()
         return self._solution()
+
+    def adopt(self, values: Floats) -> None:
+        """Start from a plan of a similar program.
+
+        Where it breaks rows of this one it is made whole: servers and replicas may grow. Failures that it
+        does not survive join the program at once.
+        """
+        values = np.clip(values, self.arrays.column_lower, self.arrays.column_upper)
+        base = part_with(self.arrays, [])
+        whole = values if base.arrays.violation(values[base.columns]) <= 0 else self._whole_traffic(values)
+        if whole is None:
+            return
+        filled, lost = survived(self.arrays, whole, range(len(self.arrays.sections)))
+        self.active += lost
+        if not lost:
+            self._offer(filled, "start")
 
     def _relax(self) -> str:
         """Solve linear relaxations, adding failures that their solution does not survive."""

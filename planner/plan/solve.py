@@ -19,12 +19,13 @@ from planner.plan.assemble import Assembly, assemble
 from planner.plan.books import keep_books
 from planner.plan.content import Setting
 from planner.plan.diagnosis import Infeasible, diagnosis, unservable
+from planner.plan.reuse import Reuse, start_values
+from planner.plan.objective import stated
 from planner.plan.survival import Losses, with_losses
 from planner.plan.types import Plan, ScenarioFile
 from planner.plan.unfold import unfold
 from planner.plan.verify import verify
 from planner.scenario import Solver
-from planner.shapes import Timings
 from planner.topology import Question, load_question
 
 MOST_ROUNDS = 12
@@ -32,9 +33,6 @@ MOST_ROUNDS = 12
 
 DIAGNOSIS_S = 60.0
 """Time to look for the reason when there is no plan."""
-
-IN_PEOPLE_UNITS = {"micro-USD/h": 1e-6, "mW": 1e-6, "mg CO2/h": 1e-6}
-"""Unit of a goal -> factor to USD/h, kW, kg/h; other goals are counts."""
 
 Stage = Callable[[str], None]
 
@@ -67,11 +65,17 @@ def solve(
     source: str | Path | Mapping[str, Any] | Question,
     overrides: Iterable[str] = (),
     hooks: Hooks | None = None,
-    timings: Timings | None = None,
+    reuse: Reuse | None = None,
+    diagnosis_s: float = DIAGNOSIS_S,
 ) -> Plan:
     """Return the cheapest plan of a scenario (a path, plain data, or a loaded question).
 
-    `timings` remembers shapes and their rates for the solves that follow.
+    Args:
+        source: what to solve.
+        overrides: changes to a path or data, each `path=value`.
+        hooks: told about the progress.
+        reuse: what earlier solves left; this one adds to it.
+        diagnosis_s: longest search for the reason when there is no plan.
 
     Raises:
         InputFaults: the scenario or its topology is wrong.
@@ -82,28 +86,33 @@ def solve(
     question = source if isinstance(source, Question) else load_question(source, overrides)
     started = time.perf_counter()
     hooks.stage("enumerating and timing replica shapes")
-    assembly = assemble(question, timings)
+    reuse = reuse or Reuse()
+    assembly = assemble(question, reuse.timings)
     missing = unservable(assembly, has_plan)
     if missing is not None:
         raise NoPlan(missing)
     settings = search_settings(question.scenario.solver)
     losses = Losses()
+    losses.state(reuse.losses, assembly)
+    start = None if reuse.plan is None else start_values(reuse.plan, assembly)
     bound: int | None = None
     for _ in range(MOST_ROUNDS):
         hooks.stage("solving")
         problem = with_losses(assembly.problem, losses)
-        solution = solve_problem(problem, settings, hooks.search)
+        solution = solve_problem(problem, settings, hooks.search, start)
         if solution.status == "infeasible":
             hooks.stage("looking for the reason why there is no plan")
-            raise NoPlan(diagnosis(assembly, problem, DIAGNOSIS_S, settings.workers))
+            raise NoPlan(diagnosis(assembly, problem, diagnosis_s, settings.workers))
         if solution.status == "unknown":
             raise NoPlan(None)
+        start = solution.values
         if losses.valid:
             bound = solution.bound
         hooks.stage("placing servers and replicas, verifying")
         plan = to_plan(assembly, with_bound(solution, bound, settings), time.perf_counter() - started)
         violations = verify(plan)
         if not violations:
+            reuse.plan, reuse.losses = plan, reuse.losses | losses.named(assembly)
             return plan
         unsurvived = [violation for violation in violations if violation.family == "reliability"]
         if len(unsurvived) < len(violations) or not losses.add_from(plan, assembly, unsurvived):
@@ -145,7 +154,7 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
     question = assembly.question
     parts = unfold(assembly, solution)
     books = keep_books(parts, Setting(question.scenario, assembly.graph, question.catalog))
-    factor = IN_PEOPLE_UNITS.get(solution.goals[0].unit, 1.0)
+    unit = solution.goals[0].unit
     document = question.scenario.document
     scenario = question.scenario.model_dump(mode="json")
     topology = question.topology.model_dump(mode="json")
@@ -157,8 +166,8 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
         ),
         topology=topology,
         status="optimal" if solution.status == "optimal" else "feasible",
-        objective=solution.objective * factor,
-        bound=solution.bound * factor,
+        objective=stated(solution.objective, unit)[0],
+        bound=stated(solution.bound, unit)[0],
         gap=round(solution.gap, 9),
         cost=books.cost,
         servers=books.servers,
@@ -184,5 +193,6 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
             "python": platform.python_version(),
             "scenario_sha256": content_hash(scenario),
             "topology_sha256": content_hash(topology),
+            "catalog_sha256": question.catalog.hash,
         },
     )

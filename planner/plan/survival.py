@@ -13,7 +13,7 @@ lost others, so from then on the bound of the last valid program is kept.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -25,6 +25,15 @@ from planner.plan.types import Plan
 from planner.plan.verify.context import Context
 from planner.plan.verify.reliability import failures
 from planner.plan.verify.violation import Violation
+
+
+@dataclass(frozen=True)
+class NamedLoss:
+    """A failure of a single server takes a replica of a pool on a host group: by names, not numbers."""
+
+    failure: str
+    pool: str
+    host_group: tuple[str, str]
 
 
 @dataclass
@@ -60,6 +69,39 @@ class Losses:
                     self.stated[f"{base.names[event]}/taking/{key}"] = (event, dict(taken))
                     self.valid = False
         return len(self.stated) > before
+
+    def named(self, assembly: Assembly) -> frozenset[NamedLoss]:
+        """Return the losses that hold for every plan, by name."""
+        base = assembly.problem.failures
+        if base is None:
+            return frozenset()
+        hostings = assembly.problem.hostings
+        return frozenset(
+            NamedLoss(
+                base.names[event],
+                assembly.pools[int(hostings.pool[p])].name,
+                assembly.host_groups[int(hostings.host_group[p])],
+            )
+            for event, taken in self.stated.values()
+            if int(base.lost_one_of[event]) >= 0 and set(taken.values()) == {1} and len(taken) == 1
+            for p in taken
+        )
+
+    def state(self, losses: Iterable[NamedLoss], assembly: Assembly) -> None:
+        """State losses that another question had to state, as far as this one has their failures."""
+        base = assembly.problem.failures
+        if base is None:
+            return
+        hostings = assembly.problem.hostings
+        events = {name: e for e, name in enumerate(base.names) if int(base.lost_one_of[e]) >= 0}
+        numbers = {
+            (assembly.pools[int(q)].name, assembly.host_groups[int(h)]): p
+            for p, (q, h) in enumerate(zip(hostings.pool, hostings.host_group, strict=True))
+        }
+        for loss in sorted(losses, key=lambda loss: (loss.failure, loss.pool, loss.host_group)):
+            event, p = events.get(loss.failure), numbers.get((loss.pool, loss.host_group))
+            if event is not None and p is not None:
+                self.stated.setdefault(f"{loss.failure}/taking/{p}", (event, {p: 1}))
 
 
 def _servers_by_row(plan: Plan, assembly: Assembly) -> Mapping[str, frozenset[str]]:

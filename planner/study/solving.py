@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from planner.plan.reuse import Reuse
 from planner.plan.solve import Hooks, NoPlan, solve
 from planner.plan.types import Plan
-from planner.shapes import Timings
 from planner.study.outcome import Outcome
 from planner.topology import Question
 
@@ -19,18 +19,18 @@ DIAGNOSIS_S = 10.0
 class Solver:
     """Solves questions that resemble each other: shapes are timed once, plans start from earlier ones.
 
-    hooks: told what is going on. last: the latest plan, from which the next solve starts.
+    hooks: told what is going on. reuse: what the solves so far left.
     """
 
     hooks: Hooks = field(default_factory=Hooks)
-    timings: Timings = field(default_factory=Timings)
-    last: Plan | None = None
+    reuse: Reuse = field(default_factory=Reuse)
 
     def solve(self, question: Question, start: Plan | None = None) -> Outcome:
-        """Return what becomes of a question, started from `start` or the latest plan."""
+        """Return what becomes of a question, started from `start` or else the latest plan."""
+        self.reuse.plan = start or self.reuse.plan
         began = time.perf_counter()
         try:
-            plan = solve(question, (), self.hooks, self.timings)
+            plan = solve(question, (), self.hooks, self.reuse, DIAGNOSIS_S)
         except NoPlan as no_plan:
             seconds = time.perf_counter() - began
             found = no_plan.infeasible
@@ -38,5 +38,4 @@ class Solver:
                 return Outcome("stopped", None, "no plan was found in time", seconds)
             words = "; ".join(row.text for row in found.conflict)
             return Outcome("infeasible", None, words or "the promises collide", seconds)
-        self.last = plan
         return Outcome(plan.status, plan, "", time.perf_counter() - began)

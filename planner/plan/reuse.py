@@ -1,0 +1,131 @@
+"""What one solve leaves to the next: timed shapes, the plan it ended with, the losses it had to state.
+
+Questions of a study differ little. A plan of one is a start for another: its servers, replicas and routes
+are found again by name in the other question's tables; what is not there any more is left out, and the
+search makes it whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from planner.optimize.problem import VARIABLE_KINDS, Integers
+from planner.plan.assemble import Assembly
+from planner.plan.assemble.mixes import Mix
+from planner.plan.survival import NamedLoss
+from planner.plan.types import Plan, ServerPlan
+from planner.shapes import Timings
+
+
+@dataclass
+class Reuse:
+    """Given to one solve after the other; each takes what is there and leaves what it found.
+
+    timings: shapes and their rates. plan: where the next search starts. losses: replicas that single
+    failures take, by name; they hold for every plan.
+    """
+
+    timings: Timings = field(default_factory=Timings)
+    plan: Plan | None = None
+    losses: frozenset[NamedLoss] = frozenset()
+
+
+def start_values(plan: Plan, assembly: Assembly) -> Mapping[str, Integers]:
+    """Return the decisions of a plan in the tables of another question, by kind of variable.
+
+    What the question does not offer is left out: the values need not be a solution.
+    """
+    problem = assembly.problem
+    values = {kind: np.zeros(problem.variable_count(kind), dtype=np.int64) for kind in VARIABLE_KINDS}
+    _servers(plan, assembly, values)
+    _replicas(plan, assembly, values)
+    _traffic(plan, assembly, values)
+    return values
+
+
+def _servers(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> None:
+    """Count servers by offer, and give every rack the first mix that holds its servers."""
+    class_of = {rack: rack_class.name for rack_class in assembly.classes for rack in rack_class.members}
+    offers = {
+        (offer.origin, offer.place, offer.rent_index, offer.host.label): j
+        for j, offer in reversed(list(enumerate(assembly.offers)))
+    }
+    in_rack: dict[str, Counter[int]] = defaultdict(Counter)
+    for server in plan.servers:
+        place = server.site if server.rack is None else class_of.get(server.rack, "")
+        j = offers.get((server.origin, place, server.rent_index, _label(server)))
+        if j is None:
+            continue
+        values["servers"][j] += 1
+        if server.rack is not None:
+            in_rack[server.rack][j] += 1
+    members: dict[str, list[int]] = defaultdict(list)
+    for j, offer in enumerate(assembly.offers):
+        if offer.rack_class is not None:
+            members[offer.rack_class.name].append(j)
+    mixes: dict[str, list[tuple[int, Mix]]] = defaultdict(list)
+    for m, (rack_class, mix) in enumerate(assembly.mixes):
+        mixes[rack_class.name].append((m, mix))
+    for rack, counts in in_rack.items():
+        name = class_of[rack]
+        for m, mix in mixes[name]:
+            room = dict(zip(members[name], mix.counts, strict=True))
+            if all(count <= room.get(j, 0) for j, count in counts.items()):
+                values["mixes"][m] += 1
+                break
+    for s, site in enumerate(assembly.problem.sites.names):
+        values["open"][s] = int(any(server.site == site for server in plan.servers))
+
+
+def _label(server: ServerPlan) -> str:
+    """Return the name of a server's host, as `Host.label` has it."""
+    return server.server if server.power_cap_w is None else f"{server.server}@{server.power_cap_w:g}w"
+
+
+def _replicas(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> None:
+    hostings = assembly.problem.hostings
+    number = {
+        (assembly.pools[int(q)].name, *assembly.host_groups[int(h)]): p
+        for p, (q, h) in enumerate(zip(hostings.pool, hostings.host_group, strict=True))
+    }
+    hosts = {server.name: server for server in plan.servers}
+    for group in plan.replicas:
+        first = hosts.get(group.placements[0][0].rpartition(":")[0]) if group.placements else None
+        if first is None:
+            continue
+        p = number.get((group.pool, group.fabric_domain or group.site, _label(first)))
+        if p is not None:
+            values["replicas"][p] += group.count
+
+
+def _traffic(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> None:
+    """Count units by flow and by path; the unserved by demand."""
+    flows = {
+        (route.workload, route.origin, route.site): (f, route.promise)
+        for f, route in enumerate(assembly.flow_routes)
+    }
+    paths = {
+        (assembly.lanes[int(lane)], tuple(assembly.pools[q].name for q in pools)): a
+        for a, (lane, pools) in enumerate(
+            zip(assembly.problem.assignments.lane, assembly.assignment_pools, strict=True)
+        )
+    }
+    demands = {(demand.workload, demand.origin): i for i, demand in enumerate(assembly.demands)}
+    units_total = assembly.question.scenario.solver.demand_units
+    for route in plan.routes:
+        found = flows.get((route.workload, route.origin, route.site))
+        if found is None or route.units_total != units_total:
+            continue
+        f, promise = found
+        a = paths.get(((promise, route.site), tuple(route.pools)))
+        if a is not None:
+            values["flow"][f] += route.units
+            values["assign"][a] += route.units
+    for gone in plan.unserved:
+        i = demands.get((gone.workload, gone.origin))
+        if i is not None:
+            values["unserved"][i] += gone.units
