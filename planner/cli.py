@@ -84,6 +84,9 @@ def solve(
     time_limit_s: Annotated[float | None, typer.Option(help="Seconds to search.")] = None,
     relative_gap: Annotated[float | None, typer.Option(help="Stop at this proven gap.")] = None,
     reproducible: Annotated[bool, typer.Option(help="Same plan on every run.")] = False,
+    verify_by_replay: Annotated[
+        bool, typer.Option(help="Replay the plan; where it misses an SLO, solve again with less load.")
+    ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
 ) -> None:
     """Find the cheapest plan; writes plan.json, report.html and tables/*.csv."""
@@ -92,6 +95,7 @@ def solve(
     from planner.report import write_report, write_tables
     from planner.report.console import print_infeasible, print_summary
     from planner.report.progress import SearchProgress
+    from planner.simulate.prove import solve_and_replay
 
     changes = list(overrides or [])
     changes += [] if time_limit_s is None else [f"solver.time_limit_s={time_limit_s}"]
@@ -99,7 +103,12 @@ def solve(
     changes += ["solver.reproducible=true"] if reproducible else []
     with SearchProgress(err, enabled=not quiet) as progress:
         try:
-            plan = solve_scenario(scenario, changes, Hooks(progress.stage, progress.search))
+            hooks = Hooks(progress.stage, progress.search)
+            if verify_by_replay:
+                proved = solve_and_replay(scenario, changes, hooks)
+                plan, missed, why_not = proved.plan, proved.missed, proved.why_not
+            else:
+                plan, missed, why_not = solve_scenario(scenario, changes, hooks), (), ""
         except NoPlan as no_plan:
             found = no_plan.infeasible
             progress.stop()
@@ -116,6 +125,10 @@ def solve(
     write_tables(plan, output / "tables")
     if not quiet:
         print_summary(plan, out)
+        if why_not:
+            out.print(f"not replayed: {why_not}", highlight=False, markup=False, soft_wrap=True)
+        for name in missed:
+            out.print(f"the replay of {name} misses its SLO: give it more room", style="yellow")
         out.print(f"written: {output}/plan.json, report.html, tables/", highlight=False)
 
 
@@ -139,6 +152,41 @@ def verify(plan: PlanPath, as_json: AsJson = False) -> None:
         if not found:
             out.print(f"{path}: every row holds", highlight=False)
     raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def simulate(
+    plan: PlanPath,
+    trace: Annotated[
+        Path | None, typer.Option(help="CSV of requests to send instead of sampled ones.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal results.")] = 0,
+    duration_s: Annotated[float | None, typer.Option(help="Seconds in which requests arrive.")] = None,
+    fail: Annotated[
+        list[str] | None, typer.Option(help="What dies: server:NAME@SECONDS, rack:NAME, feed:NAME ...")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for CSV tables.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay a plan request by request; TTFT and TPOT percentiles and SLO attainment per workload."""
+    from planner.interop.traces import read_trace
+    from planner.plan.types import Plan
+    from planner.report.replay import print_replay
+    from planner.simulate.replay import replay_plan
+
+    result = replay_plan(
+        Plan.load(_plan_file(plan)),
+        trace=None if trace is None else read_trace(trace).requests,
+        seed=seed,
+        duration_s=duration_s,
+        fail=fail or (),
+    )
+    if output is not None:
+        result.write_tables(output)
+    if as_json:
+        out.print_json(json.dumps(result.to_json()))
+    else:
+        print_replay(result, out)
 
 
 @app.command()

@@ -28,6 +28,7 @@ from planner.optimize.problem import Goal, Integers, Problem
 from planner.optimize.program import Arrays, Floats, RowInfo
 from planner.optimize.search import DETERMINISTIC_UNITS_PER_S, Search
 from planner.optimize.solution import (
+    Keeper,
     Listener,
     Reached,
     Settings,
@@ -43,6 +44,7 @@ def solve_problem(
     settings: Settings | None = None,
     listener: Listener | None = None,
     start: Mapping[str, Integers] | None = None,
+    keeper: Keeper | None = None,
 ) -> Solution:
     """Solve `problem` and return the plan in numbers with its proven bound.
 
@@ -53,6 +55,7 @@ def solve_problem(
         settings: how long and how hard to search.
         listener: told about every step.
         start: decisions by kind of variable to start from, a plan of this or of a similar question.
+        keeper: remembers how far the search has come, to continue it when it is interrupted.
     """
     settings = settings or Settings()
     arrays = build_program(problem)
@@ -67,7 +70,8 @@ def solve_problem(
     for number, goal in enumerate(goals):
         aimed = _aim(arrays, goal)
         left = max(deadline - time.perf_counter(), 0.0) / (len(goals) - number)
-        search = Search(aimed, replace(settings, time_limit_s=max(left, LEAST_SECONDS)), listener, best)
+        limited = replace(settings, time_limit_s=max(left, LEAST_SECONDS))
+        search = Search(aimed, limited, listener, best, keeper)
         if start is not None and best is None:
             search.adopt(_laid_out(arrays, start))
         found = search.run()
@@ -83,9 +87,7 @@ def solve_problem(
         return found
     tidy = _tidied(problem, aimed, best, reached[-1], settings, deadline - time.perf_counter())
     # A later stage may better what an earlier goal reached: state what the final plan amounts to.
-    final = [
-        replace(goal, value=round(float(cost @ tidy))) for goal, cost in zip(reached, aims, strict=True)
-    ]
+    final = [replace(goal, value=round(float(cost @ tidy))) for goal, cost in zip(reached, aims, strict=True)]
     objective = final[0].value
     bound = min(final[0].bound, objective)
     proven = relative_gap(objective, bound) <= settings.relative_gap

@@ -7,6 +7,7 @@ the user's words.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,6 +91,16 @@ class Arrays:
             values - self.column_upper,
         )
         return float(max((part.max() for part in parts if part.size), default=0.0))
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of all numbers of the program: equal programs, equal fingerprints."""
+        digest = hashlib.sha256()
+        numbers = (self.cost, self.column_lower, self.column_upper, self.row_lower, self.row_upper)
+        structure = (self.matrix.indptr, self.matrix.indices, self.matrix.data)
+        for array in (*numbers, *structure):
+            digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+            digest.update(b"|")
+        return digest.hexdigest()
 
 
 class Program:

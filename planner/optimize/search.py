@@ -11,14 +11,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from planner.optimize.lazy import Part, is_traffic, part_with, survived
 from planner.optimize.program import Arrays, Floats
-from planner.optimize.solution import Listener, Progress, Settings, Solution, relative_gap, values_by_kind
+from planner.optimize.solution import (
+    Keeper,
+    Listener,
+    Progress,
+    Settings,
+    Solution,
+    Standing,
+    relative_gap,
+    values_by_kind,
+)
 from planner.optimize.solvers import cp_sat, highs
 from planner.optimize.solvers.outcome import Outcome
 
@@ -42,10 +51,19 @@ WHOLE_TRAFFIC_S = 30.0
 
 
 class Search:
-    """One search over the whole program `arrays`; `run()` returns its solution, `best` the plan."""
+    """One search over the whole program `arrays`; `run()` returns its solution, `best` the plan.
+
+    `keeper` hears of every better plan and bound, and what it kept of this program is where the search
+    starts. Reproducible searches start anew: what was kept depends on when it was interrupted.
+    """
 
     def __init__(
-        self, arrays: Arrays, settings: Settings, listener: Listener | None, start: Floats | None = None
+        self,
+        arrays: Arrays,
+        settings: Settings,
+        listener: Listener | None,
+        start: Floats | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.arrays = arrays
         self.settings = settings
@@ -56,8 +74,15 @@ class Search:
         self.bound = -math.inf
         self.stages: list[Mapping[str, object]] = []
         self.active: list[int] = []
+        self._keeper = None if settings.reproducible else keeper
+        self._program = "" if self._keeper is None else arrays.fingerprint()
         if start is not None:
             self._offer(start, "start")
+        known = self._keeper.recall(self._program) if self._keeper is not None else None
+        if known is not None:
+            self._raise_bound(known.bound)
+            if known.values is not None:
+                self._offer(known.values, "continued")
 
     def run(self) -> Solution:
         """Search until the gap or the time is met."""
@@ -176,7 +201,9 @@ class Search:
 
     def _whole_program(self) -> Outcome:
         """CP-SAT on everything, from the best plan known."""
-        outcome = self._cp_sat(self.arrays, self.best, self._remaining())
+        outcome = self._cp_sat(
+            self.arrays, self.best, self._remaining(), self._keep_incumbent, self._raise_bound
+        )
         if outcome.status != "infeasible":
             self._raise_bound(outcome.bound)
         self._record("whole program", outcome.seconds, outcome.status)
@@ -184,7 +211,14 @@ class Search:
             self._offer(outcome.values, "whole program")
         return outcome
 
-    def _cp_sat(self, arrays: Arrays, hint: Floats | None, seconds: float) -> Outcome:
+    def _cp_sat(
+        self,
+        arrays: Arrays,
+        hint: Floats | None,
+        seconds: float,
+        on_incumbent: cp_sat.OnIncumbent | None = None,
+        on_bound: Callable[[float], None] | None = None,
+    ) -> Outcome:
         settings = self.settings
         return cp_sat.solve(
             arrays,
@@ -196,12 +230,23 @@ class Search:
             deterministic_limit=(
                 settings.time_limit_s * DETERMINISTIC_UNITS_PER_S if settings.reproducible else None
             ),
-            on_incumbent=self._tell_incumbent,
+            on_incumbent=on_incumbent or self._tell_incumbent,
+            on_bound=on_bound,
         )
 
-    def _tell_incumbent(self, objective: float, bound: float) -> None:
+    def _tell_incumbent(self, objective: float, bound: float, _: Callable[[], Floats]) -> None:
         if self.listener and objective < self.objective:
             self.listener(Progress("search", self._elapsed(), objective, max(bound, self.bound)))
+
+    def _keep_incumbent(self, objective: float, bound: float, values: Callable[[], Floats]) -> None:
+        """Pass on a plan of the whole program while the solver goes on."""
+        self._tell_incumbent(objective, bound, values)
+        if self._keeper is not None and objective < self.objective:
+            self._keeper.keep(Standing(self._program, values(), objective, max(bound, self.bound)))
+
+    def _keep(self) -> None:
+        if self._keeper is not None:
+            self._keeper.keep(Standing(self._program, self.best, self.objective, self.bound))
 
     def _offer(self, values: Floats, stage: str) -> None:
         """Take `values` as the incumbent if it keeps every row and is better.
@@ -214,12 +259,14 @@ class Search:
         objective = float(self.arrays.cost @ values)
         if objective < self.objective:
             self.best, self.objective = values, objective
+            self._keep()
             if self.listener:
                 self.listener(Progress(stage, self._elapsed(), objective, self.bound))
 
     def _raise_bound(self, bound: float) -> None:
         if bound > self.bound:
             self.bound = bound
+            self._keep()
             if self.listener:
                 incumbent = self.objective if math.isfinite(self.objective) else None
                 self.listener(Progress("bound", self._elapsed(), incumbent, bound))

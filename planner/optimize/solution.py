@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from planner.optimize.problem import VARIABLE_KINDS, Integers
 from planner.optimize.program import Arrays, Floats
@@ -35,6 +36,30 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far the search of one program has come: enough to continue it.
+
+    program: fingerprint of the program, see `Arrays.fingerprint`. values: (columns,) the best plan, None
+    before the first; objective: what it costs, infinite without one. bound: proven.
+    """
+
+    program: str
+    values: Floats | None
+    objective: float
+    bound: float
+
+
+class Keeper(Protocol):
+    """Remembers how far searches have come, so that an interrupted one continues from there."""
+
+    def recall(self, program: str) -> Standing | None:
+        """Return what was kept of a program, None if nothing was."""
+
+    def keep(self, standing: Standing) -> None:
+        """Remember a better plan or bound. Called from the solver's threads; must be quick."""
 
 
 @dataclass(frozen=True)

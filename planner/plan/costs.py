@@ -26,6 +26,7 @@ from dataclasses import dataclass, fields
 from planner.catalog import Catalog, Server
 from planner.plan.content import Columns, Content, RouteUse, Setting, route_uses
 from planner.plan.hosts import idle_w, offer_of, provisioned_w, server_model
+from planner.plan.tariff import usd_per_kwh
 from planner.plan.traffic import SECONDS_PER_HOUR, egress_usd_per_h
 from planner.plan.types import Cost, RoutePlan, ServerPlan
 from planner.scenario import HOURS_PER_YEAR, Economics, Rent
@@ -136,14 +137,14 @@ def server_idle_w(server: ServerPlan, setting: Setting) -> int:
     return idle_w(server_model(server, setting.scenario, setting.catalog), setting.catalog)
 
 
-def electricity_micro_usd(watts: float, pue: float, usd_per_kwh: float) -> int:
+def electricity_micro_usd(watts: float, pue: float, tariff_usd_per_kwh: float) -> int:
     """Return micro-USD/h of `watts` of IT load."""
-    return round(watts / WATTS_PER_KW * pue * usd_per_kwh * MICRO)
+    return round(watts / WATTS_PER_KW * pue * tariff_usd_per_kwh * MICRO)
 
 
 def idle_electricity_micro_usd(server: ServerPlan, setting: Setting) -> int:
     """Return the electricity of an owned server without load, micro-USD/h."""
-    tariff = float(setting.graph.nodes[server.site]["electricity_usd_per_kwh"])
+    tariff = usd_per_kwh(setting.graph.nodes[server.site], setting.scenario.economics)
     return electricity_micro_usd(server_idle_w(server, setting), server_pue(server, setting), tariff)
 
 
@@ -155,7 +156,7 @@ def dynamic_watts_per_unit(use: RouteUse, setting: Setting) -> float:
 def dynamic_micro_usd_per_unit(use: RouteUse, setting: Setting) -> int:
     """Return the electricity above idle of one unit of traffic in one of its pools, micro-USD/h."""
     site = setting.graph.nodes[use.pool.site]
-    tariff = 0.0 if use.pool.rented else float(site["electricity_usd_per_kwh"])
+    tariff = 0.0 if use.pool.rented else usd_per_kwh(site, setting.scenario.economics)
     watts = dynamic_watts_per_unit(use, setting)
     return electricity_micro_usd(watts, server_pue(use.pool.first, setting), tariff)
 

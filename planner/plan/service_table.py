@@ -7,6 +7,7 @@ is taken out of the time to first token.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
 from planner.performance.providers.choose import replica_from
@@ -158,7 +159,11 @@ class ServiceTable:
         if replica is None or not replica.fits:
             return {trip: _measured_column(0.0) for trip in reachable}
         found = service_columns([replica], request_profile(workload), list(reachable.values()))[0]
-        return dict(zip(reachable, found, strict=True))
+        used = self.setting.scenario.performance.derate.get(name, 1.0)
+        return {
+            trip: replace(column, rate_rps=column.rate_rps * used)
+            for trip, column in zip(reachable, found, strict=True)
+        }
 
     def _measured_rate(self, pool: PoolFacts, workload: Workload) -> float:
         if self._rates is None:

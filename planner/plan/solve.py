@@ -14,13 +14,13 @@ from typing import Any
 from planner import __version__
 from planner.files import content_hash
 from planner.optimize.method import solve_problem
-from planner.optimize.solution import Listener, Settings, Solution, relative_gap
+from planner.optimize.solution import Keeper, Listener, Settings, Solution, relative_gap
 from planner.plan.assemble import Assembly, assemble
 from planner.plan.books import keep_books
 from planner.plan.content import Setting
 from planner.plan.diagnosis import Infeasible, diagnosis, unservable
-from planner.plan.reuse import Reuse, start_values
 from planner.plan.objective import stated
+from planner.plan.reuse import Reuse, start_values
 from planner.plan.survival import Losses, with_losses
 from planner.plan.types import Plan, ScenarioFile
 from planner.plan.unfold import unfold
@@ -55,10 +55,14 @@ class BrokenPlan(AssertionError):
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a caller wants to hear: stages by name, incumbents and bounds of the search."""
+    """What a caller wants to hear: stages by name, incumbents and bounds of the search.
+
+    keeper: remembers how far the search has come, to continue it when it is interrupted.
+    """
 
     stage: Stage = lambda _: None
     search: Listener | None = None
+    keeper: Keeper | None = None
 
 
 def solve(
@@ -99,7 +103,7 @@ def solve(
     for _ in range(MOST_ROUNDS):
         hooks.stage("solving")
         problem = with_losses(assembly.problem, losses)
-        solution = solve_problem(problem, settings, hooks.search, start)
+        solution = solve_problem(problem, settings, hooks.search, start, hooks.keeper)
         if solution.status == "infeasible":
             hooks.stage("looking for the reason why there is no plan")
             raise NoPlan(diagnosis(assembly, problem, diagnosis_s, settings.workers))

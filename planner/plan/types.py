@@ -161,10 +161,13 @@ class Ledgers(_Record):
 
 
 class Latency(_Record):
-    """A latency asked for and predicted at the SLO's percentile (network included), ms."""
+    """A latency at the SLO's percentile (network included), ms: asked, predicted at the planned load, and
+    seen in a replay (over all routes of the workload; None without one).
+    """
 
     asked: float | None
     predicted: float | None
+    replayed: float | None = None
 
 
 class SloRow(_Record):

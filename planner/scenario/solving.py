@@ -1,10 +1,13 @@
 """How to solve: effort, reproducibility, and where replica times come from."""
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from planner.files import FieldProblem, FileModel
+
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Solver(FileModel):
@@ -46,6 +49,12 @@ class Performance(FileModel):
         gt=0,
         le=1,
         description="Share of accelerator memory the engine may use. None: the engine's default.",
+    )
+
+    derate: Mapping[str, Share] = Field(
+        default_factory=dict,
+        description="Share of the predicted rate of a replica that is used, by workload; a replay that"
+        " misses an SLO sets it. Unlisted: 1.",
     )
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def build_menu(
     promises: Sequence[Promise],
     allowed: Mapping[str, Sequence[tuple[str, str]]],
     *,
-    keep_dominated: bool = False,
+    derate: Mapping[str, float] | None = None,
     timed: Timer = service_columns,
 ) -> Menu:
     """Time every candidate against every promise and drop the dominated.
@@ -98,7 +98,7 @@ def build_menu(
         workloads: all workloads.
         promises: the (workload, round trip) pairs that can occur.
         allowed: workload -> (LLM id, weight precision) pairs that may serve it.
-        keep_dominated: leave dominated shapes on the menu (for comparison).
+        derate: workload -> share of the predicted rate that is used; 1 where it is not listed.
         timed: computes service columns, or remembers them (`Timings.columns`).
     """
     by_name = {workload.name: workload for workload in workloads}
@@ -109,6 +109,7 @@ def build_menu(
     for name, wanted in of_workload.items():
         workload = by_name[name]
         pairs = set(allowed[name])
+        used = (derate or {}).get(name, 1.0)
         chosen = [
             index
             for index, (replica, _, _) in enumerate(candidates)
@@ -128,15 +129,14 @@ def build_menu(
         )
         for index, row in zip(chosen, table, strict=True):
             for (promise, _), column in zip(reachable, row, strict=True):
-                columns[index][promise] = column
+                columns[index][promise] = replace(column, rate_rps=column.rate_rps * used)
     menu = Menu()
     for (replica, server, box), best in zip(candidates, columns, strict=True):
         servers = replica.shape.accelerators // box if replica.shape.accelerators > box else 0
         useful = {promise: column for promise, column in best.items() if column.rate_rps > 0}
         entry = MenuEntry(replica.shape, server, servers, replica, useful, best)
         (menu.entries if useful else menu.useless).append(entry)
-    if not keep_dominated:
-        _drop_dominated(menu, promises)
+    _drop_dominated(menu, promises)
     return menu
 
 

@@ -141,6 +141,14 @@ def test_survival_holds_as_placed():
     assert len(plan.servers) > len(planner.solve(changed(workload={"rate_rps": 200})).servers)
 
 
+def test_a_price_of_carbon_makes_electricity_dearer(plan):
+    """Pricing carbon raises the optimum by about what the plan emits, and the plan still verifies."""
+    priced = planner.solve(changed(economics={"carbon_usd_per_kg": 0.1}))
+    assert planner.verify(priced) == []
+    rise = priced.objective - plan.objective
+    assert 0 < rise <= 0.1 * plan.metrics.carbon_kg_per_h + 1e-3
+
+
 def test_the_least_power_is_not_above_the_cheapest_plans(plan):
     """Minimizing power never draws more than the cheapest plan does."""
     frugal = planner.solve(changed(objective={"minimize": ["power", "cost"]}))

@@ -15,16 +15,24 @@ LARGEST_BOUND = 2**52
 """Bounds beyond this are cut to it: CP-SAT's integers are 64 bit and sums must not overflow."""
 
 
-class _Listener(cp_model.CpSolverSolutionCallback):
-    """Passes every incumbent on: (objective, bound) in micro-USD/h."""
+OnIncumbent = Callable[[float, float, Callable[[], Floats]], None]
+"""Told (objective, bound, function that returns the values) at each new solution."""
 
-    def __init__(self, tell: Callable[[float, float], None]) -> None:
+
+class _Listener(cp_model.CpSolverSolutionCallback):
+    """Passes every incumbent on, objective and bound in micro-USD/h."""
+
+    def __init__(self, tell: OnIncumbent, variables: list[cp_model.IntVar]) -> None:
         super().__init__()
         self._tell = tell
+        self._variables = variables
 
     def on_solution_callback(self) -> None:
         """Report the new incumbent."""
-        self._tell(self.objective_value, self.best_objective_bound)
+        self._tell(self.objective_value, self.best_objective_bound, self._values)
+
+    def _values(self) -> Floats:
+        return np.array([self.value(variable) for variable in self._variables], dtype=np.float64)
 
 
 def solve(
@@ -36,7 +44,8 @@ def solve(
     workers: int = 2,
     hint: Floats | None = None,
     deterministic_limit: float | None = None,
-    on_incumbent: Callable[[float, float], None] | None = None,
+    on_incumbent: OnIncumbent | None = None,
+    on_bound: Callable[[float], None] | None = None,
 ) -> Outcome:
     """Solve the integer program exactly.
 
@@ -49,7 +58,8 @@ def solve(
         hint: (columns,) a start, complete or near a solution.
         deterministic_limit: deterministic time limit; the run then interleaves its workers, so that the
             same program gives the same answer on every run.
-        on_incumbent: told (objective, bound) at each new solution.
+        on_incumbent: told about each new solution.
+        on_bound: told about each better bound.
 
     Raises:
         SolverFailure: CP-SAT refused the model.
@@ -67,7 +77,9 @@ def solve(
         solver.parameters.max_deterministic_time = deterministic_limit
         solver.parameters.interleave_search = True
     started = time.perf_counter()
-    status = solver.solve(model, _Listener(on_incumbent) if on_incumbent else None)
+    if on_bound is not None:
+        solver.best_bound_callback = on_bound
+    status = solver.solve(model, _Listener(on_incumbent, variables) if on_incumbent else None)
     seconds = time.perf_counter() - started
     if status == cp_model.MODEL_INVALID:
         raise SolverFailure(f"CP-SAT refused the model: {model.validate()}")

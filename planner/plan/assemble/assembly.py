@@ -53,6 +53,7 @@ from planner.plan.assemble.serving import (
     table_offering,
     timed_offering,
 )
+from planner.plan.tariff import usd_per_kwh
 from planner.plan.traffic import egress_gb_s, egress_usd_per_h
 from planner.scenario import Workload
 from planner.scenario.economics import HOURS_PER_YEAR
@@ -393,7 +394,7 @@ def _assignment_tables(
                 continue
             host = (site, pools[q].entry.server)
             watts = column.joules_per_request * rate
-            tariff = 0.0 if host in rented else float(about["electricity_usd_per_kwh"])
+            tariff = 0.0 if host in rented else usd_per_kwh(about, scenario.economics)
             cost = electricity_micro_usd(watts, pue_of[host], tariff)
             load = round(LOAD_SCALE * rate / column.rate_rps)
             rows.append((lane, q, load, cost))

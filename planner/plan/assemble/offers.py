@@ -13,6 +13,7 @@ from typing import Literal
 from planner.catalog import Accelerator, Catalog, Server
 from planner.performance.power import server_idle_w
 from planner.plan.hosts import rented_accelerator, rented_accelerators, rented_name, rented_server
+from planner.plan.tariff import usd_per_kwh
 from planner.scenario import Economics, Rent, Scenario
 from planner.scenario.economics import HOURS_PER_YEAR
 from planner.topology import RackClass, rented_site
@@ -105,9 +106,9 @@ class Offer:
         return (self.fabric_domain or self.site, self.host.label)
 
 
-def electricity_micro_usd(watts: float, pue: float, usd_per_kwh: float) -> int:
+def electricity_micro_usd(watts: float, pue: float, tariff_usd_per_kwh: float) -> int:
     """Return micro-USD/h of `watts` of IT load."""
-    return round(watts / 1000.0 * pue * usd_per_kwh * MICRO)
+    return round(watts / 1000.0 * pue * tariff_usd_per_kwh * MICRO)
 
 
 def provisioned_watts(server: Server, cap_w: float | None) -> int:
@@ -194,7 +195,7 @@ def _in_rack(
         maintenance=maintenance,
         infrastructure=infrastructure if origin == "buy" else 0,
         rental=0,
-        idle_electricity=electricity_micro_usd(idle, pue, site["electricity_usd_per_kwh"]),
+        idle_electricity=electricity_micro_usd(idle, pue, usd_per_kwh(site, scenario.economics)),
     )
 
 

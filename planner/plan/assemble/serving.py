@@ -129,7 +129,14 @@ def timed_offering(
             for replica in found.replicas:
                 candidates.append((replica, host.label, host.accelerators))
     promises = _unique(route.promise for route in routes)
-    menu = build_menu(candidates, scenario.workloads, promises, allowed, timed=timings.columns)
+    menu = build_menu(
+        candidates,
+        scenario.workloads,
+        promises,
+        allowed,
+        derate=scenario.performance.derate,
+        timed=timings.columns,
+    )
     return Offering(menu, refused, routes)
 
 
