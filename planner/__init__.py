@@ -1,8 +1,8 @@
 """Deployment planner for LLM inference: what to run, on which accelerators, where, at the least cost.
 
-    import planner
-    plan = planner.solve("examples/eu-chat.yaml")
-    print(plan.cost.total, "USD/h")
+import planner
+plan = planner.solve("examples/eu-chat.yaml")
+print(plan.cost.total, "USD/h")
 """
 
 from __future__ import annotations
