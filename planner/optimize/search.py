@@ -71,14 +71,17 @@ class Search:
         self.started = time.perf_counter()
         self.best: Floats | None = None
         self.objective = math.inf
+        self._told = math.inf
         self.bound = -math.inf
         self.stages: list[Mapping[str, object]] = []
         self.active: list[int] = []
         self._keeper = None if settings.reproducible else keeper
-        self._program = "" if self._keeper is None else arrays.fingerprint()
+        self._standing = Standing("", None, math.inf, -math.inf)
+        if self._keeper is not None:
+            self._standing = replace(self._standing, program=arrays.fingerprint())
         if start is not None:
             self._offer(start, "start")
-        known = self._keeper.recall(self._program) if self._keeper is not None else None
+        known = self._keeper.recall(self._standing.program) if self._keeper is not None else None
         if known is not None:
             self._raise_bound(known.bound)
             if known.values is not None:
@@ -235,18 +238,24 @@ class Search:
         )
 
     def _tell_incumbent(self, objective: float, bound: float, _: Callable[[], Floats]) -> None:
-        if self.listener and objective < self.objective:
+        if self.listener and objective < min(self.objective, self._told):
             self.listener(Progress("search", self._elapsed(), objective, max(bound, self.bound)))
 
     def _keep_incumbent(self, objective: float, bound: float, values: Callable[[], Floats]) -> None:
         """Pass on a plan of the whole program while the solver goes on."""
         self._tell_incumbent(objective, bound, values)
-        if self._keeper is not None and objective < self.objective:
-            self._keeper.keep(Standing(self._program, values(), objective, max(bound, self.bound)))
+        self._told = min(self._told, objective)
+        if self._keeper is not None and objective < self._standing.objective:
+            self._keep(values(), objective)
 
-    def _keep(self) -> None:
+    def _keep(self, values: Floats | None, objective: float) -> None:
+        """Let the keeper know of a plan, where it is the best so far, and of the bound."""
+        standing = self._standing
+        if values is not None and objective < standing.objective:
+            standing = replace(standing, values=values, objective=objective)
+        self._standing = replace(standing, bound=max(self.bound, standing.bound))
         if self._keeper is not None:
-            self._keeper.keep(Standing(self._program, self.best, self.objective, self.bound))
+            self._keeper.keep(self._standing)
 
     def _offer(self, values: Floats, stage: str) -> None:
         """Take `values` as the incumbent if it keeps every row and is better.
@@ -259,16 +268,17 @@ class Search:
         objective = float(self.arrays.cost @ values)
         if objective < self.objective:
             self.best, self.objective = values, objective
-            self._keep()
+            self._keep(values, objective)
             if self.listener:
                 self.listener(Progress(stage, self._elapsed(), objective, self.bound))
 
     def _raise_bound(self, bound: float) -> None:
         if bound > self.bound:
             self.bound = bound
-            self._keep()
+            self._keep(self.best, self.objective)
             if self.listener:
-                incumbent = self.objective if math.isfinite(self.objective) else None
+                best = min(self.objective, self._told)
+                incumbent = best if math.isfinite(best) else None
                 self.listener(Progress("bound", self._elapsed(), incumbent, bound))
 
     def _record(self, stage: str, seconds: float, status: str) -> None:
