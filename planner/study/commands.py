@@ -12,8 +12,8 @@ from rich.console import Console
 if TYPE_CHECKING:
     from planner.study.progress import Progress
 
-STOPPED = 4
-"""Exit code of a study that was interrupted; what is finished is kept."""
+INFEASIBLE, STOPPED = 3, 4
+"""Exit codes: no plan after a change; interrupted (what is finished is kept)."""
 
 out = Console()
 err = Console(stderr=True)
@@ -28,7 +28,58 @@ T = TypeVar("T")
 
 def register(app: typer.Typer) -> None:
     """Add the commands of studies to the command line."""
+    app.command("what-if")(what_if)
     app.command()(sweep)
+    app.command()(sensitivity)
+    app.command("break-even")(break_even)
+
+
+def what_if(
+    scenario: Annotated[Path, typer.Argument(help="Scenario file, YAML or JSON.")],
+    changes: Annotated[
+        list[str], typer.Option("--set", help="Change: limits.grid_kw=*0.9, workloads.*.rate_rps=*1.2.")
+    ],
+    base: Annotated[Path | None, typer.Option(help="plan.json of the scenario, or its folder.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for both plans and the report.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what a change of the scenario changes in the plan, and what it costs."""
+    from planner.files import write_json_atomic
+    from planner.plan.types import Plan
+    from planner.report.console import print_infeasible
+    from planner.study.background import in_background
+    from planner.study.page import write_page
+    from planner.study.progress import ConsoleProgress
+    from planner.study.solving import Solver
+    from planner.study.what_if import what_if as compare
+    from planner.study.what_if import written_changes
+    from planner.study.what_if_page import print_what_if, what_if_page
+    from planner.topology import load_question
+
+    question = load_question(scenario)
+    changed = load_question(scenario, written_changes(question, changes))
+    known = None if base is None else Plan.load(base / "plan.json" if base.is_dir() else base)
+    with ConsoleProgress(err, enabled=not quiet) as progress:
+        solver = Solver(progress.hooks)
+        found = in_background(lambda: compare(question, changed, changes, known, solver))
+    if output is not None:
+        for name, plan in (("base", found.base), ("changed", found.outcome.plan)):
+            if plan is not None:
+                (output / name).mkdir(parents=True, exist_ok=True)
+                plan.save(output / name / "plan.json")
+        write_json_atomic(output / "what-if.json", found.record())
+        write_page(what_if_page(question.scenario.name, found), output / "report.html")
+    if as_json:
+        out.print_json(data=found.record())
+    else:
+        print_what_if(found, out)
+    if found.outcome.plan is None:
+        if found.outcome.infeasible is not None and not as_json:
+            print_infeasible(found.outcome.infeasible, err)
+        raise typer.Exit(STOPPED if found.outcome.status == "stopped" else INFEASIBLE)
 
 
 def sweep(study: StudyPath, output: Output, quiet: Quiet = False) -> None:
@@ -46,6 +97,72 @@ def sweep(study: StudyPath, output: Output, quiet: Quiet = False) -> None:
         write_page(sweep_page(opened.study.name, progress.rows, opened.study.show), output / "report.html")
 
     _run(lambda progress: run_sweep(opened, output, progress), written, output, quiet)
+
+
+def sensitivity(study: StudyPath, output: Output, quiet: Quiet = False) -> None:
+    """Rank uncertain inputs by their effect (a tornado)."""
+    from planner.study.page import write_page
+    from planner.study.sensitivity import SensitivityStudy, effects, run_sensitivity
+    from planner.study.sensitivity_page import sensitivity_page
+    from planner.study.store import Store
+    from planner.study.study_file import open_study
+
+    opened = open_study(SensitivityStudy, study)
+
+    def written(progress: Progress) -> None:
+        Store(output).write_table(progress.rows)
+        write_page(sensitivity_page(opened.study, progress.rows), output / "report.html")
+
+    rows = _run(lambda progress: run_sensitivity(opened, output, progress), written, output, quiet)
+    if not quiet:
+        for effect in effects(opened.study, rows):
+            ends = [
+                f"{effect.input.words(value)}: {'no plan' if found is None else f'{found:,.4g}'}"
+                for value, found in ((effect.input.low, effect.low), (effect.input.high, effect.high))
+            ]
+            out.print(f"{effect.input.title}: {', '.join(ends)}", highlight=False, markup=False)
+
+
+def break_even(
+    study: Annotated[Path, typer.Argument(help="Study file; or a scenario, with --path, --low and --high.")],
+    output: Output,
+    path: Annotated[str | None, typer.Option(help="The input: fleet.prices_usd.dgx-b200.")] = None,
+    low: Annotated[float | None, typer.Option(help="Its lowest value.")] = None,
+    high: Annotated[float | None, typer.Option(help="Its highest value.")] = None,
+    watch: Annotated[
+        str, typer.Option(help="server_type, server_types, sites, llms or rent_or_buy.")
+    ] = "server_type",
+    tolerance: Annotated[float, typer.Option(help="Width of the interval, as a share of its value.")] = 0.01,
+    quiet: Quiet = False,
+) -> None:
+    """Find the value of an input at which the answer changes: at which price does B200 beat H200?"""
+    from planner.files import write_json_atomic
+    from planner.study.break_even import BreakEvenStudy, run_break_even, sentence
+    from planner.study.break_even_page import break_even_page
+    from planner.study.page import write_page
+    from planner.study.store import Store
+    from planner.study.study_file import open_study
+
+    if path is None:
+        opened = open_study(BreakEvenStudy, study)
+    else:
+        asked = {"path": path, "low": low, "high": high, "watch": watch, "tolerance": tolerance}
+        known = {name: value for name, value in asked.items() if value is not None}
+        stated = {"scenario": study.name, "name": study.stem} | known
+        opened = open_study(BreakEvenStudy, stated, study.resolve().parent)
+
+    def written(progress: Progress) -> None:
+        Store(output).write_table(progress.rows)
+
+    found = _run(lambda progress: run_break_even(opened, output, progress), written, output, quiet)
+    write_page(break_even_page(opened.study, found), output / "report.html")
+    around = [
+        None if tried is None else {"value": tried.value, "answer": tried.answer}
+        for tried in (found.below, found.above)
+    ]
+    record = {"path": opened.study.path, "value": found.value, "below": around[0], "above": around[1]}
+    write_json_atomic(output / "break-even.json", record)
+    out.print(sentence(opened.study, found), highlight=False, markup=False, soft_wrap=True)
 
 
 def _run(work: Callable[[Progress], T], written: Callable[[Progress], None], output: Path, quiet: bool) -> T:

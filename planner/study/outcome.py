@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from planner.plan.diagnosis import Infeasible
 from planner.plan.types import Plan
 
 Status = Literal["optimal", "feasible", "infeasible", "stopped"]
@@ -14,12 +15,16 @@ Status = Literal["optimal", "feasible", "infeasible", "stopped"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """One point solved. plan is None where there is none; reason then says why, in one line."""
+    """One point solved. plan is None where there is none; reason then says why, in one line.
+
+    infeasible: the promises that collide, where there is no plan because of them.
+    """
 
     status: Status
     plan: Plan | None
     reason: str = ""
     seconds: float = 0.0
+    infeasible: Infeasible | None = None
 
     @property
     def cost(self) -> float:

@@ -37,5 +37,5 @@ class Solver:
             if found is None:
                 return Outcome("stopped", None, "no plan was found in time", seconds)
             words = "; ".join(row.text for row in found.conflict)
-            return Outcome("infeasible", None, words or "the promises collide", seconds)
+            return Outcome("infeasible", None, words or "the promises collide", seconds, found)
         return Outcome(plan.status, plan, "", time.perf_counter() - began)
