@@ -62,19 +62,20 @@ class Infeasible(BaseModel):
     minimal: bool
     relaxations: list[WayOut]
 
+    def record(self) -> dict[str, Any]:
+        """Return what infeasible.json holds."""
+        return {
+            "conflict": [row.model_dump() for row in self.conflict],
+            "minimal": self.minimal,
+            "relaxations": [
+                {"changes": [change.as_json() for change in way.changes], "text": way.text}
+                for way in self.relaxations
+            ],
+        }
+
     def save(self, path: Path) -> None:
         """Write infeasible.json, whole or not at all."""
-        write_json_atomic(
-            path,
-            {
-                "conflict": [row.model_dump() for row in self.conflict],
-                "minimal": self.minimal,
-                "relaxations": [
-                    {"changes": [change.as_json() for change in way.changes], "text": way.text}
-                    for way in self.relaxations
-                ],
-            },
-        )
+        write_json_atomic(path, self.record())
 
     def summary(self) -> str:
         """Return a few lines for the terminal."""
@@ -253,6 +254,8 @@ def _shown(assembly: Assembly, row: RowInfo, amount: int) -> tuple[float, str]:
         return amount / 1e9, "GB/s"
     if row.unit == "micro-USD/h":
         return amount / 1e6, "USD/h"
+    if row.unit == "mW":
+        return amount / 1e6, "kW"
     if row.unit == "mg CO2/h":
         return amount / 1e6, "kg CO2/h"
     if row.unit == "units":
