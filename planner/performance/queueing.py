@@ -16,7 +16,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 _LOWEST = 1e-300
-_FULLEST = 0.999  # load of the last state beyond which its wait no longer grows
+_FULLEST = 0.98  # load of the last state beyond which its wait no longer grows
 
 
 @dataclass(frozen=True)

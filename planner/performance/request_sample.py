@@ -96,6 +96,7 @@ class RequestSample:
         self._model, self._profile, self._pace = model, profile, pace
         self._rate = rate[:, None]
         self._gaps, self._pool_size, self._restoring = gaps, pool_size, restoring[:, None]
+        self._uneven = 0.5 * (1.0 - 1.0 / pool_size)
         luck = _luck()
         if model.decodes:
             level, admission = state.quantile(luck[_STATE])
@@ -106,7 +107,8 @@ class RequestSample:
         self._shared = np.zeros_like(level)  # prompts behind it that ride in its own iteration
         self.ttft_ms = admission
         if model.prefills:
-            self.ttft_ms = admission + self._first_token_ms(level)
+            # the least loaded replica has up to one request fewer than the average
+            self.ttft_ms = admission + self._first_token_ms(np.maximum(level - self._uneven, 0.0))
         answer = np.maximum(np.round(profile.output_tokens.quantile(luck[_ANSWER])), 1.0)
         steps = np.maximum(answer - 1.0, 1.0)
         self.tpot_ms = np.zeros_like(self.ttft_ms)
@@ -196,14 +198,15 @@ class RequestSample:
         mean = state.mean_level[:, None]
         kept = mean + fade * (level - mean) + state.shift[:, None] * fade
         drift = np.sqrt(np.maximum(average - fade**2, 0.0)) * level.std(axis=1, keepdims=True)
+        itself = 1.0 - self._uneven  # it joins the least loaded replica
         if not model.prefills:
             return np.asarray(
-                table.step_ms(np.clip(kept + drift * ndtri(luck[_SIZES]) + 1.0, 1.0, state.level[-1]))
+                table.step_ms(np.clip(kept + drift * ndtri(luck[_SIZES]) + itself, 1.0, state.level[-1]))
             )
         counts = self._gaps.counts.at(luck[_AFTER])
         spread = max(model.prompt_spread, 1e-6)
         arriving = (steps - 1.0) / steps  # prompts that arrive in its last iteration are not met
-        lived = np.clip(kept + 1.0, 1.0, state.level[-1])
+        lived = np.clip(kept + itself, 1.0, state.level[-1])
         share = np.minimum(self._rate * self._cost_ms(lived), _STEADIEST)
         duration = steps * table.step_ms(lived) / (1.0 - share)
         # in a pool the router deals the next prompts to others: what comes during its own wait and
@@ -218,7 +221,7 @@ class RequestSample:
         )
         own = np.sqrt(self._gaps.common)
         drifted = drift * (own * surplus + np.sqrt(1.0 - own**2) * ndtri(luck[_DRIFT]))
-        lived = np.clip(kept + drifted + 1.0, 1.0, state.level[-1])
+        lived = np.clip(kept + drifted + itself, 1.0, state.level[-1])
         bare = table.step_ms(lived)
         cost = self._cost_ms(lived)
         share = np.minimum(self._rate * cost, _STEADIEST)
