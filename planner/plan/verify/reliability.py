@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linprog
@@ -235,7 +236,8 @@ class _Routing:
             columns += [path] * (1 + len(loads))
             values += [1.0, *loads.values()]
         size = (len(self.demands) + len(self.pools), len(self.paths))
-        matrix = coo_array((values, (rows, columns)), shape=size).tocsr()
+        # The stubs of linprog know dense matrices only; sparse ones are what its documentation asks for.
+        matrix: Any = coo_array((values, (rows, columns)), shape=size).tocsr()
         limits = np.array([float(demand.units) for demand in self.demands] + [float(n) for n in replicas])
         outcome = linprog(-np.ones(len(self.paths)), A_ub=matrix, b_ub=limits, method="highs")
         if outcome.status != 0:
