@@ -8,7 +8,8 @@ Watts are whole and provisioned (what breakers and cooling must carry). Rows:
 - `grid/site/<site>`, `grid/total`: provisioned watts x PUE of owned servers;
 - `heat/rack_air/<rack>`, `heat/rack_liquid/<rack>`, `heat/<medium>/<loop>`: heat by where it goes;
 - `network/wan/<site>`: answers sent to users;
-- `budget/capex`, `budget/opex`, `carbon/total`, `carbon/per_mtok`, `servers/total`, `stock/<server>`.
+- `budget/capex`, `budget/opex`, `carbon/total`, `carbon/per_mtok`, `expected/total`, `servers/total`,
+  `stock/<server>`.
 
 Racks without powered servers have no rows; a limit of None means that nobody stated one.
 """
@@ -39,6 +40,8 @@ WATT_TOLERANCE = 1e-6
 
 MG_PER_G = 1000.0
 MG_PER_KG = 1_000_000
+MILLIWATTS_PER_WATT = 1000
+MILLIWATTS_PER_KW = 1_000_000
 TOKENS_PER_MTOK = 1e6
 
 
@@ -208,6 +211,15 @@ def carbon_mg_per_h(content: Content, setting: Setting, columns: Columns) -> int
     return total
 
 
+def expected_milliwatts(content: Content, setting: Setting, columns: Columns) -> int:
+    """Return the expected draw of all powered servers, whole milliwatts per server and unit of traffic."""
+    idle = sum(server_idle_w(server, setting) * MILLIWATTS_PER_WATT for server in content.servers)
+    return idle + sum(
+        use.route.units * round(dynamic_watts_per_unit(use, setting) * MILLIWATTS_PER_WATT)
+        for use in route_uses(content, setting, columns)
+    )
+
+
 def carbon_mg(watts: float, pue: float, g_per_kwh: float) -> int:
     """Return mg CO2 per hour of `watts` of IT load."""
     return round(watts / WATTS_PER_KW * pue * float(g_per_kwh) * MG_PER_G)
@@ -237,6 +249,12 @@ def budget_rows(content: Content, setting: Setting, columns: Columns) -> list[Le
         ("budget/opex", opex / MICRO, limits.opex_usd_per_h, "USD/h"),
         ("carbon/total", carbon / MG_PER_KG, limits.carbon_kg_per_h, "kg CO2/h"),
         ("carbon/per_mtok", per_mtok, limits.carbon_g_per_mtok, "g CO2/Mtok"),
+        (
+            "expected/total",
+            expected_milliwatts(content, setting, columns) / MILLIWATTS_PER_KW,
+            limits.expected_kw,
+            "kW",
+        ),
         ("servers/total", len(content.servers), limits.servers, "servers"),
         *(
             (f"stock/{server}", bought[server], stock, "servers")

@@ -31,6 +31,12 @@ class Limits(FileModel):
         description="Power drawn from the grid by all owned sites together (provisioned IT x PUE),"
         " kW. A site's own contract is `grid_kw` of the site.",
     )
+    expected_kw: float | None = Field(
+        default=None,
+        ge=0,
+        description="What all powered servers are expected to draw at the planned load (IT power, rented"
+        " servers included), kW.",
+    )
     carbon_g_per_mtok: float | None = Field(
         default=None, ge=0, description="Carbon per million tokens served (input and output), g."
     )

@@ -65,6 +65,7 @@ LIMITS: dict[str, tuple[float, Tighten]] = {
     "budget/opex": (1e-3, lambda x: changed(FULL, limits={"opex_usd_per_h": x})),
     "grid/total": (1, lambda x: changed(FULL, limits={"grid_kw": x / 1000})),
     "grid/site/ams": (1, lambda x: with_site(FULL, 0, grid_kw=x / 1000)),
+    "expected/total": (1e-3, lambda x: changed(FULL, limits={"expected_kw": x})),
     "carbon/total": (1e-3, lambda x: changed(FULL, limits={"carbon_kg_per_h": x})),
     "carbon/per_mtok": (1e-3, lambda x: changed(FULL, limits={"carbon_g_per_mtok": x})),
     "servers/total": (1, lambda x: changed(FULL, limits={"servers": int(x)})),

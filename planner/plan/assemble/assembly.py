@@ -146,6 +146,7 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
     total_units = scenario.solver.demand_units
     use = UnitUse(
         assign_cost=assignments.cost.tolist(),
+        assign_watts=watts,
         assign_carbon_mg=carbon,
         flow_cost=flows.cost.tolist(),
         unserved_tokens_mtok=[

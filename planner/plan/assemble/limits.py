@@ -16,6 +16,8 @@ from planner.topology import RackClass, power_cases
 from planner.topology.nodes import Graph
 
 WATTS_PER_KW = 1000
+MILLIWATTS_PER_WATT = 1000
+MILLIWATTS_PER_KW = 1_000_000
 BYTES_PER_GB = 1e9
 
 
@@ -148,10 +150,13 @@ def network_rows(graph: Graph, flows: Sequence[tuple[str, float]]) -> Ledger:
 class UnitUse:
     """What the variables of routing use: per assigned unit, per flowing unit, per unserved unit.
 
+    assign_watts: dynamic watts of a unit.
+
     watts: dynamic IT watts of a unit. pue and carbon_g_per_kwh: of the site that serves it.
     """
 
     assign_cost: Sequence[int]
+    assign_watts: Sequence[float]
     assign_carbon_mg: Sequence[int]
     flow_cost: Sequence[int]
     unserved_tokens_mtok: Sequence[float]
@@ -170,7 +175,7 @@ def budget_rows(
     use: UnitUse,
     mtok_per_h: float,
 ) -> list[Ledger]:
-    """Return the rows of capex, opex, carbon, server count and stock, as far as limits are stated."""
+    """Return the rows of capex, opex, carbon, power, servers and stock, as far as limits are stated."""
     limits = scenario.limits
     money = Rows("budget", "USD")
     if limits.capex_usd is not None:
@@ -207,6 +212,14 @@ def budget_rows(
             for i, mtok in enumerate(use.unserved_tokens_mtok):
                 extra = int(np.ceil((limits.carbon_g_per_mtok or 0.0) * 1000.0 * mtok))
                 carbon.use("unserved", row, i, extra)
+    drawn = Rows("budget", "mW")
+    if limits.expected_kw is not None:
+        allowed_mw = int(round(limits.expected_kw * MILLIWATTS_PER_KW, 3))
+        row = drawn.add("expected/total", allowed_mw, "limits.expected_kw")
+        for j, offer in enumerate(offers):
+            drawn.use("servers", row, j, round(offer.idle_w * MILLIWATTS_PER_WATT))
+        for a, watts in enumerate(use.assign_watts):
+            drawn.use("assign", row, a, round(watts * MILLIWATTS_PER_WATT))
     count = Rows("stock", "servers")
     if limits.servers is not None:
         row = count.add("servers/total", limits.servers, "limits.servers")
@@ -217,7 +230,7 @@ def budget_rows(
         for j, offer in enumerate(offers):
             if offer.origin == "buy" and offer.host.name == server_id:
                 count.use("servers", row, j, 1)
-    return [rows.ledger() for rows in (money, running, carbon, count) if rows.names]
+    return [rows.ledger() for rows in (money, running, carbon, drawn, count) if rows.names]
 
 
 def rows_by_name(ledgers: Sequence[Ledger]) -> Mapping[str, tuple[Ledger, int]]:

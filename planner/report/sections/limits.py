@@ -43,6 +43,7 @@ KINDS = {
     "carbon/total": "Carbon",
     "carbon/per_mtok": "Carbon per million tokens",
     "servers/total": "Powered servers",
+    "expected/total": "Expected power",
     "stock": "Bought of stock",
 }
 """What a row is about, by the beginning of its name."""
