@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
 from planner.performance.providers.choose import replica_from
-from planner.performance.providers.table import RateTable
+from planner.performance.providers.table import RateTable, measured_column
 from planner.performance.service import (
     LatencyCurves,
     LatencyObjective,
@@ -154,10 +154,10 @@ class ServiceTable:
         }
         if self.measured:
             rate = self._measured_rate(self.pools[pool], workload)
-            return {trip: _measured_column(rate) for trip in reachable}
+            return {trip: measured_column(rate) for trip in reachable}
         replica = self.replica(pool)
         if replica is None or not replica.fits:
-            return {trip: _measured_column(0.0) for trip in reachable}
+            return {trip: measured_column(0.0) for trip in reachable}
         found = service_columns([replica], request_profile(workload), list(reachable.values()))[0]
         used = self.setting.scenario.performance.derate.get(name, 1.0)
         return {
@@ -174,22 +174,6 @@ class ServiceTable:
         return self._rates.rate_rps(
             shape.llm, shape.accelerator, shape.tp, shape.pp, shape.dp, shape.ep, shape.role, workload.name
         )
-
-
-def _measured_column(rate_rps: float) -> ServiceColumn:
-    """Return the column of a measured rate: the rate keeps the SLO, nothing else is known."""
-    return ServiceColumn(
-        rate_rps=rate_rps,
-        concurrency=0.0,
-        utilization=1.0,
-        ttft_ms=0.0,
-        tpot_ms=0.0,
-        joules_per_request=0.0,
-        watts_at_rate=0.0,
-        limited_by="none",
-        best_ttft_ms=0.0,
-        best_tpot_ms=0.0,
-    )
 
 
 def plan_columns(content: Content, setting: Setting) -> Columns:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from planner.performance.service import ServiceColumn
 from planner.performance.shape import Role
 from planner.scenario.rates import Measurement, read_measurements
 
@@ -66,3 +67,19 @@ class RateTable:
 
 def _key(row: Measurement) -> ShapeKey:
     return (row.llm, row.accelerator, row.tp, row.pp, row.dp, row.ep, row.role)
+
+
+def measured_column(rate_rps: float) -> ServiceColumn:
+    """Return the column of a measured rate: the rate keeps the SLO, nothing else is known."""
+    return ServiceColumn(
+        rate_rps=rate_rps,
+        concurrency=0.0,
+        utilization=1.0,
+        ttft_ms=0.0,
+        tpot_ms=0.0,
+        joules_per_request=0.0,
+        watts_at_rate=0.0,
+        limited_by="none",
+        best_ttft_ms=0.0,
+        best_tpot_ms=0.0,
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from planner.catalog import Catalog
 from planner.performance.providers.choose import TimingProvider
-from planner.performance.providers.table import RateTable
+from planner.performance.providers.table import RateTable, measured_column
 from planner.performance.service import ServiceColumn
 from planner.performance.shape import Shape
 from planner.performance.types import ReplicaModel
@@ -195,22 +195,6 @@ def _table_columns(
         if rate > 0:
             columns[promise] = measured_column(rate)
     return columns
-
-
-def measured_column(rate_rps: float) -> ServiceColumn:
-    """Return the column of a measured rate: the rate keeps the SLO, nothing else is known."""
-    return ServiceColumn(
-        rate_rps=rate_rps,
-        concurrency=0.0,
-        utilization=1.0,
-        ttft_ms=0.0,
-        tpot_ms=0.0,
-        joules_per_request=0.0,
-        watts_at_rate=0.0,
-        limited_by="none",
-        best_ttft_ms=0.0,
-        best_tpot_ms=0.0,
-    )
 
 
 def _unique(promises: Iterable[Promise]) -> list[Promise]:
