@@ -79,7 +79,7 @@ def solve(
         overrides: changes to a path or data, each `path=value`.
         hooks: told about the progress.
         reuse: what earlier solves left; this one adds to it.
-        diagnosis_s: longest search for the reason when there is no plan.
+        diagnosis_s: longest search for the reason when there is no plan; 0: no ways out are looked for.
 
     Raises:
         InputFaults: the scenario or its topology is wrong.
@@ -92,7 +92,7 @@ def solve(
     hooks.stage("enumerating and timing replica shapes")
     reuse = reuse or Reuse()
     assembly = assemble(question, reuse.timings)
-    missing = unservable(assembly, has_plan)
+    missing = unservable(assembly, has_plan if diagnosis_s > 0 else lambda _: False)
     if missing is not None:
         raise NoPlan(missing)
     settings = search_settings(question.scenario.solver)

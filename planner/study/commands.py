@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of studies to the command line."""
     app.command("what-if")(what_if)
     app.command()(sweep)
+    app.command()(pareto)
     app.command()(sensitivity)
     app.command("break-even")(break_even)
 
@@ -97,6 +98,35 @@ def sweep(study: StudyPath, output: Output, quiet: Quiet = False) -> None:
         write_page(sweep_page(opened.study.name, progress.rows, opened.study.show), output / "report.html")
 
     _run(lambda progress: run_sweep(opened, output, progress), written, output, quiet)
+
+
+def pareto(study: StudyPath, output: Output, quiet: Quiet = False) -> None:
+    """Find the plans that no other beats in two or three of cost, ttft, power, carbon."""
+    import pandas as pd
+
+    from planner.study.page import write_page
+    from planner.study.pareto import ParetoStudy, run_pareto
+    from planner.study.pareto_page import front_records, pareto_page
+    from planner.study.store import Store, write_table
+    from planner.study.study_file import open_study
+
+    opened = open_study(ParetoStudy, study)
+
+    def written(progress: Progress) -> None:
+        Store(output).write_table(progress.rows)
+
+    front = _run(lambda progress: run_pareto(opened, output, progress), written, output, quiet)
+    records = front_records(opened.study, front)
+    write_table(pd.DataFrame(records), output, "front")
+    write_page(pareto_page(opened.study, front), output / "report.html")
+    if not quiet:
+        for record in records:
+            out.print(
+                ", ".join(f"{name} {value}" for name, value in record.items()),
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
 
 
 def sensitivity(study: StudyPath, output: Output, quiet: Quiet = False) -> None:

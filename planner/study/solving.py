@@ -25,12 +25,17 @@ class Solver:
     hooks: Hooks = field(default_factory=Hooks)
     reuse: Reuse = field(default_factory=Reuse)
 
-    def solve(self, question: Question, start: Plan | None = None) -> Outcome:
-        """Return what becomes of a question, started from `start` or else the latest plan."""
+    def solve(
+        self, question: Question, start: Plan | None = None, diagnosis_s: float = DIAGNOSIS_S
+    ) -> Outcome:
+        """Return what becomes of a question, started from `start` or else the latest plan.
+
+        diagnosis_s: longest search for the reason where there is no plan; 0: only whether there is one.
+        """
         self.reuse.plan = start or self.reuse.plan
         began = time.perf_counter()
         try:
-            plan = solve(question, (), self.hooks, self.reuse, DIAGNOSIS_S)
+            plan = solve(question, (), self.hooks, self.reuse, diagnosis_s)
         except NoPlan as no_plan:
             seconds = time.perf_counter() - began
             found = no_plan.infeasible
