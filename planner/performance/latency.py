@@ -14,17 +14,17 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from planner.performance.batch_state import batch_state
 from planner.performance.load_model import (
     LoadModel,
     Pace,
-    full_cache_per_ms,
     load_model,
     pace,
     saturation_per_ms,
     service_curvature,
 )
 from planner.performance.profile import RequestProfile
-from planner.performance.queueing import Occupancy, occupancy, pool_levels
+from planner.performance.queueing import Occupancy
 from planner.performance.renewal import CountTable, WaitTable, count_table, wait_table
 from planner.performance.request_sample import Gaps, RequestSample
 from planner.performance.types import ReplicaModel
@@ -41,7 +41,6 @@ _CURVATURES = np.asarray([0.0, 0.02, 0.05, 0.1, 0.2, 0.5])
 _LINE_LENGTHS = 512
 _TYPICAL_LOAD = 0.6
 _MOST_REGULAR = 0.2  # coefficient of variation below which gaps are not told apart
-_FULLEST = 0.9
 _MS_PER_S = 1000.0
 
 
@@ -139,7 +138,7 @@ class LoadedPool:
             return LatencyCurves(nothing, none, none, none, nothing, nothing, 0.0, self._idle_w, True)
         rate = np.asarray(loads, dtype=np.float64) * self._saturation
         speed = pace(model, rate, self._gaps.near)
-        state, restoring = _occupancy(model, self._profile, rate, speed, self._pool_size)
+        state, restoring = batch_state(model, self._profile, rate, speed, self._pool_size)
         sample = RequestSample(
             model, self._profile, rate, speed, state, restoring, self._gaps, self._pool_size
         )
@@ -187,85 +186,6 @@ def _line_shape(model: LoadModel, profile: RequestProfile) -> tuple[float, ...]:
     lengths = profile.input_tokens.points(_LINE_LENGTHS)
     lengths = lengths / lengths.mean()
     return tuple((lengths * (1.0 + curvature * lengths)).tolist())
-
-
-def _occupancy(
-    model: LoadModel,
-    profile: RequestProfile,
-    rate: FloatArray,
-    speed: Pace,
-    pool_size: int,
-) -> tuple[Occupancy, FloatArray]:
-    """How many requests decode at each rate, and how fast that number returns to its mean.
-
-    When KV memory sets the limit, the chance to wait comes from a second chain that counts cache
-    instead of requests: it is wider by the spread of what requests hold, and holds prompts too.
-    """
-    levels = pool_levels(model.limit, pool_size)
-    iteration = _over_levels(levels, model, speed.iteration_ms)
-    steps = max(model.steps, 1e-9)
-    departures = np.maximum(levels, 1e-9) / (steps * iteration)
-    peaked = _peakedness(model, profile, rate, speed, levels, departures)
-    # the limit is kept in the last state only: there as many prompts enter as requests leave
-    state = occupancy(rate, departures, levels, pool_size, peaked)
-    restoring = _elasticity(levels, departures, state.mean_level)
-    if not (model.memory_bound and model.decodes):
-        return state, restoring
-    cost = _over_levels(levels, model, speed.cost_ms)
-    holding = steps * iteration + 1.5 * iteration + cost
-    full = np.maximum(levels, 1e-9) / holding
-    full[:, -1] = full_cache_per_ms(model)
-    memory = occupancy(rate, full, levels, pool_size, peaked + model.memory_spread)
-    limited = Occupancy(levels, state.probability, memory.waiting, memory.wait_rate, state.shift)
-    return limited, restoring
-
-
-def _elasticity(levels: FloatArray, departures: FloatArray, mean: FloatArray) -> FloatArray:
-    """D ln(departures) / d ln(level) around the mean level, shape [k], between 0.05 and 1."""
-    low, high = np.maximum(mean * 0.8, 0.5), np.maximum(mean * 1.2, 1.5)
-    served = [
-        np.interp(h, levels, d) / np.interp(a, levels, d)
-        for d, a, h in zip(departures, low, high, strict=True)
-    ]
-    return np.asarray(np.clip(np.log(served) / np.log(high / low), 0.05, 1.0))
-
-
-def _over_levels(levels: FloatArray, model: LoadModel, by_node: FloatArray) -> FloatArray:
-    """Interpolate rows [k, nodes] at the levels of a chain, shape [k, s]."""
-    busy = np.maximum(levels, model.levels[0])
-    return np.stack([np.interp(busy, model.levels, row) for row in by_node])
-
-
-def _peakedness(
-    model: LoadModel,
-    profile: RequestProfile,
-    rate: FloatArray,
-    speed: Pace,
-    levels: FloatArray,
-    departures: FloatArray,
-) -> FloatArray:
-    """How much wider than Poisson the requests in service are spread, shape [k].
-
-    Without prefill it is the peakedness of an infinite-server queue, 1 + (cv^2-1)(1-Gini) with the
-    Gini coefficient of the answer lengths. Prefill adds: while a prompt runs, departures stop, so an
-    arrival adds 1 + y requests, where y is the time its prompt takes over the time between
-    departures meanwhile.
-    """
-    output = profile.output_tokens.points(64)
-    gini = float(np.abs(output[:, None] - output[None, :]).mean() / (2 * output.mean()))
-    plain = 1.0 + (profile.burstiness_cv**2 - 1.0) * (1.0 - gini)
-    if not (model.prefills and model.decodes):
-        return np.full(len(rate), plain)
-    usual = np.asarray(
-        [
-            levels[min(int(np.searchsorted(d, r)), len(levels) - 1)]
-            for d, r in zip(departures, rate, strict=True)
-        ]
-    )
-    cost = np.asarray([np.interp(x, model.levels, y) for x, y in zip(usual, speed.cost_ms, strict=True)])
-    share = np.minimum(rate * cost, _FULLEST)
-    lost = share / (1.0 - share)
-    return np.asarray((1.0 + (1.0 + lost) ** 2 * (2.0 * plain - 1.0) + lost**2 * model.prompt_spread) / 2.0)
 
 
 def _watts(
