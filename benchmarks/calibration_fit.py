@@ -19,6 +19,7 @@ from planner.performance.coefficients import NAMES, UNCALIBRATED
 NOISE = {"tpot": 0.10, "ttft": 0.25, "throughput": 0.12, "e2e": 0.15}
 ROBUST_AT = 1.5  # residuals beyond this many deviations count linearly
 SMALLEST_DAMPING, LARGEST_DAMPING = 0.03, 100.0
+SMALLEST_GAIN = 0.05  # of the objective, which counts squared deviations: nothing below matters
 STEP_LIMIT = 0.5  # largest change of a log coefficient in one step
 
 
@@ -271,61 +272,79 @@ def fit(
     logs = design.logs(parameters)
     found, owner, _ = residuals(rows, logs)
     best = cost(parameters, design, found, rows.weight[owner])
-    damping, slopes = 0.0, jacobian(rows, logs, len(found))
     for iteration in range(iterations):
-        step = solve_step(design, parameters, found, owner, slopes, rows.weight, damping)
-        trial = parameters + step
-        trial_logs = design.logs(trial)
-        trial_found, trial_owner, _ = residuals(rows, trial_logs)
-        value = cost(trial, design, trial_found, rows.weight[trial_owner])
-        if value >= best:
-            damping = max(4.0 * damping, SMALLEST_DAMPING)
-            if damping > LARGEST_DAMPING:
-                break
-            continue
-        gain, damping = best - value, damping / 4.0
-        parameters, logs, found, owner, best = trial, trial_logs, trial_found, trial_owner, value
+        slopes = jacobian(rows, logs, len(found))
+        parameters, found, value = descend(
+            rows, design, parameters, found, owner, slopes, rows.weight, best, steps=1
+        )
+        gain, best, logs = best - value, value, design.logs(parameters)
         if report:
             print(f"  step {iteration + 1}: objective {best:.1f} (gain {gain:.2f})")
         if gain < 1e-4 * best:
             break
-        slopes = jacobian(rows, logs, len(found))
     return parameters
 
 
+def descend(
+    rows: Rows,
+    design: Design,
+    parameters: np.ndarray,
+    found: np.ndarray,
+    owner: np.ndarray,
+    slopes: np.ndarray,
+    weight: np.ndarray,
+    best: float,
+    steps: int,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Take damped Gauss-Newton steps with given derivatives until ``steps`` or no gain.
+
+    Only residuals of rows with weight count. Returns parameters, all residuals, objective.
+    """
+    seen = np.flatnonzero(weight[owner] > 0)
+    damping = 0.0
+    while steps > 0 and damping <= LARGEST_DAMPING:
+        step = solve_step(design, parameters, found[seen], owner[seen], slopes[seen], weight, damping)
+        trial = parameters + step
+        trial_found, _, _ = residuals(rows, design.logs(trial))
+        value = cost(trial, design, trial_found[seen], weight[owner][seen])
+        if value >= best:
+            damping = max(4.0 * damping, SMALLEST_DAMPING)
+            continue
+        gain, steps, damping = best - value, steps - 1, damping / 4.0
+        parameters, found, best = trial, trial_found, value
+        if gain < SMALLEST_GAIN:
+            break
+    return parameters, found, best
+
+
 def leave_pairs_out(
-    rows: Rows, design: Design, parameters: np.ndarray, steps: int = 4
+    rows: Rows, design: Design, parameters: np.ndarray, refreshes: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return log coefficients of every row from fits that never saw its (LLM, accelerator).
 
-    For each pair the objective without its rows is minimised from the full solution, by
-    Gauss-Newton steps with the derivatives of that solution and a line search on the true
-    objective. First what would be shipped, then the same with the offsets of the row's source
-    (its software and harness), learned from that source's other pairs.
+    For each pair the objective without its rows is minimised from the full solution by damped
+    Gauss-Newton steps, with derivatives taken ``refreshes`` more times on the way. First what
+    would be shipped, then the same with the offsets of the row's source (its software and
+    harness), learned from that source's other pairs.
     """
     found_all, owner, _ = residuals(rows, design.logs(parameters))
-    slopes = jacobian(rows, design.logs(parameters), len(found_all))
+    slopes_all = jacobian(rows, design.logs(parameters), len(found_all))
     shipped, with_source = np.zeros((2, len(rows), len(NAMES)))
     pairs = rows.table["pair"].to_numpy()
     for pair in np.unique(pairs):
         held_out = pairs == pair
         weight = np.where(held_out, 0.0, rows.weight)
         seen = np.flatnonzero(weight[owner] > 0)
-        current, found = parameters, found_all
+        current, found, slopes = parameters, found_all, slopes_all
         best = cost(current, design, found[seen], weight[owner][seen])
-        for _ in range(steps):
-            step = solve_step(design, current, found[seen], owner[seen], slopes[seen], weight)
-            for shrink in (1.0, 0.4, 0.15):
-                trial = current + shrink * step
-                trial_found, _, _ = residuals(rows, design.logs(trial))
-                value = cost(trial, design, trial_found[seen], weight[owner][seen])
-                if value < best:
-                    break
-            else:
+        for round_ in range(refreshes + 1):
+            before = best
+            current, found, best = descend(
+                rows, design, current, found, owner, slopes, weight, best, steps=6
+            )
+            if round_ == refreshes or before - best < SMALLEST_GAIN:
                 break
-            gain, best, current, found = best - value, value, trial, trial_found
-            if gain < 0.05:
-                break
+            slopes = jacobian(rows, design.logs(current), len(found))
         shipped[held_out] = design.logs(current, without_variants=True)[held_out]
         with_source[held_out] = design.logs(current)[held_out]
     return shipped, with_source

@@ -11,7 +11,7 @@ import pandas as pd
 from planner.performance.calibration_file import Calibration
 from planner.performance.closed_loop import Latency, Load, closed_loop, saturated, static_batch
 from planner.performance.coefficients import from_logs
-from planner.performance.estimate import (
+from planner.performance.configuration import (
     Configuration,
     Stacked,
     build_configuration,

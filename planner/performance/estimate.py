@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,38 +18,31 @@ from numpy.typing import NDArray
 
 from planner.performance.calibration_file import Calibration, load_calibration
 from planner.performance.closed_loop import Latency, Load, closed_loop, saturated, static_batch
-from planner.performance.coefficients import Coefficients, from_logs
-from planner.performance.links import Links
-from planner.performance.measured import ENGINE_NAMES
-from planner.performance.memory import EngineLimits, memory_breakdown
-from planner.performance.precision import canonical
-from planner.performance.replica import GB, chip_of, engine_limits, refusal
-from planner.performance.shape import Shape
+from planner.performance.configuration import Configuration, Stacked, stack_configurations
+from planner.performance.memory import EngineLimits
+from planner.performance.points import (
+    INPUT_COLUMNS,
+    OPTIONAL_COLUMNS,
+    PointReader,
+    asks_largest,
+    numbers_of,
+)
+from planner.performance.replica import GB
 from planner.performance.speculation import accepted_tokens
-from planner.performance.steps import Chip
-from planner.performance.types import Array, ErrorBand, Index, MemoryBreakdown, Text
-from planner.performance.work import Work, count_work, stack
+from planner.performance.types import Array, Index, Text
 
 if TYPE_CHECKING:
-    from planner.catalog.accelerators import Accelerator
     from planner.catalog.catalog import Catalog
-    from planner.catalog.llm import LLM
 
-INPUT_COLUMNS = (
-    "llm",
-    "accelerator",
-    "engine",
-    "weights",
-    "kv_cache",
-    "tp",
-    "pp",
-    "dp",
-    "ep",
-    "input_tokens",
-    "output_tokens",
-    "concurrency",
-)
-OPTIONAL_COLUMNS = ("cached_tokens", "draft_tokens", "acceptance_rate", "memory_fraction", "load")
+__all__ = [
+    "EXTRA_COLUMNS",
+    "INPUT_COLUMNS",
+    "OPTIONAL_COLUMNS",
+    "OUTPUT_COLUMNS",
+    "compare_file",
+    "estimate",
+    "estimate_file",
+]
 OUTPUT_COLUMNS = (
     "ttft_ms",
     "tpot_ms",
@@ -60,116 +53,6 @@ OUTPUT_COLUMNS = (
     "error",
 )
 EXTRA_COLUMNS = ("ttft_error_band", "tpot_error_band", "advice")
-NEEDED = ("llm", "accelerator", "input_tokens", "output_tokens", "concurrency")
-DEGREES = ("tp", "pp", "dp", "ep")
-DEFAULT_ENGINE = "vllm"
-# The largest share of memory that operators give an engine (InferenceX and vendor recipes run
-# 0.90 to 0.95); beyond it allocator fragments and NCCL run out.
-HIGHEST_MEMORY_FRACTION = 0.92
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """What rows with one shape share."""
-
-    shape: Shape
-    llm: LLM
-    accelerator: Accelerator
-    limits: EngineLimits
-    memory: MemoryBreakdown
-    work: Work
-    chip: Chip
-    logs: Array
-    band: ErrorBand
-    refusal: str
-
-
-def chosen_kv_cache(llm: LLM, engine: str, weights: str, accelerator: Accelerator) -> str:
-    """Return the cache precision an engine picks when none is asked for.
-
-    vLLM and SGLang keep the activation precision ("auto" = bf16) unless the checkpoint says
-    otherwise; TensorRT-LLM follows NVIDIA's fp8 and fp4 checkpoints, whose hf_quant_config.json
-    sets kv_cache_quant_algo FP8. SGLang serves latent-attention LLMs with an fp8 cache where the
-    accelerator has fp4 arithmetic (its trtllm_mla attention back end).
-    """
-    if llm.native_kv_cache == "fp8":
-        return "fp8"
-    if engine == "trtllm" and weights in ("fp8", "fp4"):
-        return "fp8"
-    latent = any(group.attention.kind == "mla" for group in llm.groups)
-    if engine == "sglang" and latent and weights in ("fp8", "fp4"):
-        return "fp8" if accelerator.tflops.get("fp4") else "bf16"
-    return "bf16"
-
-
-def build_configuration(
-    llm: LLM,
-    accelerator: Accelerator,
-    shape: Shape,
-    calibration: Calibration,
-    limits: EngineLimits,
-    known: tuple[Array, ErrorBand] | None = None,
-) -> Configuration:
-    """Count and look up everything that does not depend on the load."""
-    memory = memory_breakdown(llm, shape, accelerator.memory_bytes, limits)
-    logs, band = known or _coefficients(calibration, shape)
-    return Configuration(
-        shape=shape,
-        llm=llm,
-        accelerator=accelerator,
-        limits=limits,
-        memory=memory,
-        work=count_work(llm, shape),
-        chip=chip_of(accelerator, shape),
-        logs=logs,
-        band=band,
-        refusal=refusal(llm, accelerator, shape, memory, limits),
-    )
-
-
-def _coefficients(calibration: Calibration, shape: Shape) -> tuple[Array, ErrorBand]:
-    pair = (shape.accelerator, shape.engine)
-    return calibration.logs(*pair), calibration.band(*pair)
-
-
-@dataclass(frozen=True)
-class Stacked:
-    """Configurations side by side: every field has one row per configuration."""
-
-    work: Work
-    chip: Chip
-    logs: Array
-
-    def rows(self, index: Index) -> tuple[Work, Chip, Coefficients]:
-        """Return work, chip and coefficients with one row per point."""
-        work = Work(**{f.name: getattr(self.work, f.name)[index] for f in fields(Work)})
-        links = Links(**{f.name: getattr(self.chip.links, f.name)[index] for f in fields(Links)})
-        chip = Chip(
-            **{f.name: getattr(self.chip, f.name)[index] for f in fields(Chip) if f.name != "links"},
-            links=links,
-        )
-        return work, chip, from_logs(self.logs[index].T)
-
-
-def stack_configurations(configurations: list[Configuration]) -> Stacked:
-    """Stack the arrays of configurations for timing them together."""
-    chips = [c.chip for c in configurations]
-    links = Links(
-        **{f.name: np.array([float(getattr(c.links, f.name)) for c in chips]) for f in fields(Links)}
-    )
-    chip = Chip(
-        **{
-            f.name: np.array([float(getattr(c, f.name)) for c in chips])
-            for f in fields(Chip)
-            if f.name != "links"
-        },
-        links=links,
-    )
-    return Stacked(
-        work=stack([c.work for c in configurations]),
-        chip=chip,
-        logs=np.stack([c.logs for c in configurations]),
-    )
 
 
 def estimate(
@@ -199,7 +82,7 @@ def estimate(
     """
     calibration = calibration or load_calibration()
     table = points.reset_index(drop=True)
-    reader = _Reader(catalog, calibration, engines)
+    reader = PointReader(catalog, calibration, engines)
     configurations, index, errors = reader.read(table)
     count = len(table)
     result = {
@@ -271,7 +154,7 @@ class _Numbers:
 
 def _numbers(
     table: pd.DataFrame,
-    reader: _Reader,
+    reader: PointReader,
     good: Index,
     index: Index,
     configurations: list[Configuration],
@@ -282,14 +165,14 @@ def _numbers(
     def column(name: str, default: float) -> Array:
         if name not in table:
             return np.full(len(good), default)
-        return np.nan_to_num(_numeric(table[name])[good], nan=default)
+        return np.nan_to_num(numbers_of(table[name])[good], nan=default)
 
     inputs, outputs = column("input_tokens", 0.0), column("output_tokens", 0.0)
     cached = np.minimum(column("cached_tokens", 0.0), np.maximum(inputs - 1.0, 0.0))
     drafts = column("draft_tokens", 0.0)
     acceptance = column("acceptance_rate", np.nan)
-    largest = _asks_largest(table)[good]
-    concurrency = _numeric(table["concurrency"])[good]
+    largest = asks_largest(table)[good]
+    concurrency = numbers_of(table["concurrency"])[good]
     kinds = np.full(len(good), "closed", dtype=object)
     if "load" in table:
         written = table["load"].fillna("").astype(str).str.lower().to_numpy(dtype=object)[good]
@@ -354,181 +237,6 @@ def _numbers(
         memory_gb=memory_gb[keep],
         advice=advice[keep],
     )
-
-
-class _Reader:
-    """Turns rows into configurations, once per distinct configuration."""
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        calibration: Calibration,
-        engines: Mapping[str, EngineLimits] | None,
-    ) -> None:
-        self.catalog = catalog
-        self.calibration = calibration
-        self.engines = dict(engines or {})
-        self.engine: list[str] = []
-        self.weights: list[str] = []
-        self.kv_cache: list[str] = []
-        self._llms: dict[str, LLM | str] = {}
-        self._accelerators: dict[str, Accelerator | str] = {}
-        self._known: dict[tuple[str, str], tuple[Array, ErrorBand]] = {}
-
-    def read(self, table: pd.DataFrame) -> tuple[list[Configuration], Index, list[str]]:
-        """Return distinct configurations, the one of each row (-1: none) and row errors."""
-        missing = [name for name in NEEDED if name not in table]
-        count = len(table)
-        if missing:
-            text = "missing column " + ", ".join(missing)
-            empty = [""] * count
-            self.engine, self.weights, self.kv_cache = empty, empty, empty
-            return [], np.full(count, -1), [text] * count
-        text_of = {
-            name: table[name].fillna("").astype(str).str.strip().tolist() if name in table else [""] * count
-            for name in ("llm", "accelerator", "engine", "weights", "kv_cache", "memory_fraction")
-        }
-        degrees = {
-            name: pd.to_numeric(table[name], errors="coerce").fillna(1.0).tolist()
-            if name in table
-            else [1.0] * count
-            for name in DEGREES
-        }
-        bad_load = _bad_loads(table)
-        found: dict[tuple[Any, ...], tuple[int, str, str, str, str]] = {}
-        configurations: list[Configuration] = []
-        index = np.full(count, -1)
-        errors: list[str] = []
-        columns = [*text_of.values(), *degrees.values()]
-        for row, key in enumerate(zip(*columns, strict=True)):
-            if key not in found:
-                found[key] = self._configure(key, configurations)
-            at, error, engine, weights, kv_cache = found[key]
-            index[row] = at
-            errors.append(error or bad_load[row])
-            self.engine.append(engine)
-            self.weights.append(weights)
-            self.kv_cache.append(kv_cache)
-        return configurations, index, errors
-
-    def _configure(
-        self, key: tuple[Any, ...], configurations: list[Configuration]
-    ) -> tuple[int, str, str, str, str]:
-        name, chip, engine, weights, kv_cache, fraction, tp, pp, dp, ep = key
-        engine = (engine or DEFAULT_ENGINE).lower()
-        engine = ENGINE_NAMES.get(engine, engine)
-        llm, accelerator = self._llm(name), self._accelerator(chip)
-        errors = [found for found in (llm, accelerator) if isinstance(found, str)]
-        limits = self._limits(engine, fraction)
-        if isinstance(limits, str):
-            errors.append(limits)
-        wrong = [d for d in (tp, pp, dp, ep) if d < 1 or d != int(d)]
-        if wrong:
-            errors.append("tp, pp, dp and ep must be whole numbers of at least 1")
-        if errors or isinstance(llm, str) or isinstance(accelerator, str):
-            return -1, "; ".join(errors), engine, weights, kv_cache
-        assert not isinstance(limits, str)
-        weights = canonical(weights) if weights else llm.native_weights
-        kv_cache = canonical(kv_cache) if kv_cache else chosen_kv_cache(llm, engine, weights, accelerator)
-        shape = Shape(
-            llm=llm.id,
-            accelerator=accelerator.id,
-            engine=engine,
-            tp=int(tp),
-            pp=int(pp),
-            dp=int(dp),
-            ep=int(ep),
-            weights=weights,
-            kv_cache=kv_cache,
-        )
-        wrong_precision = _precision_fault(shape)
-        if wrong_precision or shape.faults():
-            error = "; ".join(filter(None, [wrong_precision, *shape.faults()]))
-            return -1, error, engine, weights, kv_cache
-        pair = (shape.accelerator, shape.engine)
-        if pair not in self._known:
-            self._known[pair] = _coefficients(self.calibration, shape)
-        known = self._known[pair]
-        built = build_configuration(llm, accelerator, shape, self.calibration, limits, known)
-        tight = limits.memory_fraction < HIGHEST_MEMORY_FRACTION and not limits.fraction_of_free
-        if built.refusal.startswith("does not fit") and tight and not fraction:
-            # An operator raises the fraction when the weights need it.
-            raised = replace(limits, memory_fraction=HIGHEST_MEMORY_FRACTION)
-            built = build_configuration(llm, accelerator, shape, self.calibration, raised, known)
-        configurations.append(built)
-        return len(configurations) - 1, built.refusal, engine, weights, kv_cache
-
-    def _llm(self, name: str) -> LLM | str:
-        if name not in self._llms:
-            try:
-                self._llms[name] = self.catalog.llm(name)
-            except Exception as error:  # any reader fault becomes the row's error
-                self._llms[name] = str(error).strip("'\"")
-        return self._llms[name]
-
-    def _accelerator(self, name: str) -> Accelerator | str:
-        if name not in self._accelerators:
-            try:
-                self._accelerators[name] = self.catalog.accelerators[name]
-            except LookupError as error:
-                self._accelerators[name] = str(error).strip("'\"")
-        return self._accelerators[name]
-
-    def _limits(self, engine: str, fraction: str) -> EngineLimits | str:
-        if engine not in self.engines:
-            known = sorted({*self.catalog.engines, *self.calibration.engines})
-            if engine not in known:
-                return f"unknown engine {engine!r}: use one of {', '.join(known)}"
-            self.engines[engine] = engine_limits(engine)
-        limits = self.engines[engine]
-        if not fraction or fraction == "nan":
-            return limits
-        try:
-            value = float(fraction)
-        except ValueError:
-            return f"memory_fraction must be a number between 0 and 1, found {fraction!r}"
-        if not 0.0 < value <= 1.0:
-            return f"memory_fraction must be between 0 and 1, found {value:g}"
-        return replace(limits, memory_fraction=value)
-
-
-def _precision_fault(shape: Shape) -> str:
-    from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
-
-    if shape.weights not in WEIGHT_BYTES:
-        return f"unknown weights {shape.weights!r}: use one of {', '.join(WEIGHT_BYTES)}"
-    if shape.kv_cache not in KV_BYTES:
-        return f"unknown kv_cache {shape.kv_cache!r}: use one of {', '.join(KV_BYTES)}"
-    return ""
-
-
-def _numeric(column: pd.Series) -> Array:
-    """Return a column as floats, NaN where it is no number."""
-    numbers: Array = np.asarray(pd.to_numeric(column, errors="coerce"), dtype=float)
-    return numbers
-
-
-def _asks_largest(table: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return which rows ask for the largest batch that fits."""
-    written = table["concurrency"].astype(str).str.strip().str.lower()
-    return np.asarray(written == "max", dtype=bool)
-
-
-def _bad_loads(table: pd.DataFrame) -> list[str]:
-    """Say for each row what is wrong with its token counts and concurrency."""
-    inputs, outputs = _numeric(table["input_tokens"]), _numeric(table["output_tokens"])
-    concurrency = np.where(_asks_largest(table), 1.0, _numeric(table["concurrency"]))
-    texts = []
-    for new, answer, clients in zip(inputs, outputs, concurrency, strict=True):
-        wrong = []
-        if not new >= 1:
-            wrong.append("input_tokens must be at least 1")
-        if not answer >= 1:
-            wrong.append("output_tokens must be at least 1")
-        if not clients >= 1:
-            wrong.append("concurrency must be at least 1, or max")
-        texts.append("; ".join(wrong))
-    return texts
 
 
 def estimate_file(points: Path, output: Path, catalog: Path | None = None) -> tuple[int, int]:

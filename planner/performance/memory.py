@@ -148,10 +148,9 @@ def _widest(llm: LLM, tp: int) -> float:
         feed_forward = group.feed_forward
         width = 2.0 * feed_forward.intermediate_size / tp
         if feed_forward.kind == "moe":
-            width = (
-                feed_forward.experts_per_token
-                * (2.0 * feed_forward.intermediate_size / tp + llm.hidden_size)
-                / 2.0
+            # Permuted input, gated products and outputs of every chosen expert are live at once.
+            width = feed_forward.experts_per_token * (
+                2.0 * feed_forward.intermediate_size / tp + 2.0 * llm.hidden_size
             )
         widest = max(widest, width)
     return widest
