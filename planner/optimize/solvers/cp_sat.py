@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -73,6 +74,8 @@ def solve(
     solver.parameters.relative_gap_limit = relative_gap
     solver.parameters.random_seed = seed
     solver.parameters.num_workers = max(workers, 1)
+    # Elsewhere than in the main thread somebody else listens for Ctrl-C, and CP-SAT would take that away.
+    solver.parameters.catch_sigint_signal = threading.current_thread() is threading.main_thread()
     if deterministic_limit is not None:
         solver.parameters.max_deterministic_time = deterministic_limit
         solver.parameters.interleave_search = True
