@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from planner import batch
     from planner.plan.solve import NoPlan, solve
     from planner.plan.types import Plan
     from planner.plan.verify import verify
 
-__all__ = ["NoPlan", "Plan", "__version__", "solve", "verify"]
+__all__ = ["NoPlan", "Plan", "__version__", "batch", "solve", "verify"]
 
 _HOMES = {
+    "batch": "planner.batch",
     "solve": "planner.plan.solve",
     "NoPlan": "planner.plan.solve",
     "Plan": "planner.plan.types",
@@ -31,5 +33,6 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         import importlib
 
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        home = importlib.import_module(_HOMES[name])
+        return home if name == "batch" else getattr(home, name)  # the room itself can be called
     raise AttributeError(f"module 'planner' has no attribute {name!r}")

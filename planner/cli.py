@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from planner import __version__
+from planner.batch.commands import batch_app
 from planner.study.commands import register as register_studies
 
 BAD_INPUT, INFEASIBLE, STOPPED = 2, 3, 4
@@ -29,6 +30,7 @@ catalog_app = typer.Typer(no_args_is_help=True, help="Accelerators, servers, LLM
 topology_app = typer.Typer(no_args_is_help=True, help="Look at and check topology files.")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(topology_app, name="topology")
+app.add_typer(batch_app, name="batch")
 
 out = Console()
 err = Console(stderr=True)
