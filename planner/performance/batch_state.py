@@ -30,16 +30,20 @@ def batch_state(
     instead of requests. It is wider by the spread of what requests hold, counts prompts too, and
     follows bursts less, because young requests hold little.
     """
+    if not model.decodes:  # prompts leave as soon as they are prefilled: nothing is in the batch
+        nothing = np.zeros(len(rate))
+        empty = np.column_stack([np.ones(len(rate)), nothing])
+        return Occupancy(np.asarray([0.0, 1.0]), empty, nothing, nothing + 1.0, nothing), nothing + 1.0
     levels = pool_levels(model.limit, pool_size)
     iteration = _over_levels(levels, model, speed.iteration_ms)
-    steps = max(model.steps, 1e-9)
+    steps = model.steps
     departures = np.maximum(levels, 1e-9) / (steps * iteration)
     bursts = _bursts(profile)
     peaked = _peakedness(model, 1.0 + bursts, rate, speed, levels, departures)
     # the limit is kept in the last state only: there as many prompts enter as requests leave
     state = occupancy(rate, departures, levels, pool_size, peaked)
     restoring = _elasticity(levels, departures, state.mean_level)
-    if not (model.memory_bound and model.decodes):
+    if not model.memory_bound:
         return state, restoring
     cost = _over_levels(levels, model, speed.cost_ms)
     holding = steps * iteration + _HELD_BEFORE_DECODE * iteration + cost
@@ -104,7 +108,7 @@ def _peakedness(
     an arrival adds 1 + y requests, where y is the time its prompt takes over the time between
     departures meanwhile.
     """
-    if not (model.prefills and model.decodes):
+    if not model.prefills:
         return np.full(len(rate), plain)
     usual = np.asarray(
         [

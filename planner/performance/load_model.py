@@ -29,6 +29,7 @@ not fit (measured in saturated replays: 0.7 to 1.0 for prompts of 200 to 4,000 t
 
 _THIRDS = np.asarray([1 / 6, 1 / 2, 5 / 6])  # middles of equal thirds of a distribution
 _FULLEST = 0.98  # shares of time are cut there: queues are not stable beyond
+_ROUNDING = 1e-6  # iterations: a prompt that just fills one does not begin another
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def _cost_ms(
     room = np.maximum(budget - level, 1.0)
     alone = table.step_ms(level)
     tokens = np.minimum(prompt * together, np.maximum(room, prompt))
-    chunks = np.ceil(tokens / room)
+    chunks = np.ceil(tokens / room - _ROUNDING)
     last = tokens - (chunks - 1) * room
     behind = np.where(chunks == 1, prefix + (prompt - tokens) / 2, prefix + (chunks - 1) * room)
     cost = table.step_ms(level, None, last, behind) - alone
@@ -224,12 +225,12 @@ def saturation_per_ms(model: LoadModel) -> float:
         level = np.zeros(1)
     bare = model.table.step_ms(level)
     if not model.prefills:
-        return float((level / (model.steps * bare)).max())
+        return float((level / (model.steps * bare))[level <= model.limit].max())
     if not model.decodes:
         room = model.room(level)
         full = model.table.step_ms(level, None, room, float(model.prefix.mean()))
         return float((room / model.typical_prompt / full).max())
-    return float(1.0 / _per_request_ms(model).min())
+    return float(1.0 / _per_request_ms(model)[level <= model.limit].min())
 
 
 def full_cache_per_ms(model: LoadModel) -> float:
@@ -237,8 +238,9 @@ def full_cache_per_ms(model: LoadModel) -> float:
 
     It may be below the rate at which a smaller batch runs: then a queue, once there, stays.
     """
-    cost = model.prompt_cost_ms(model.levels[-1], 1.0 + model.levels[-1] / model.steps)
-    return float(1.0 / (_per_request_ms(model)[-1] + model.recompute * cost))
+    last = int(np.searchsorted(model.levels, model.limit, side="right")) - 1
+    cost = model.prompt_cost_ms(model.levels[last], 1.0 + model.levels[last] / model.steps)
+    return float(1.0 / (_per_request_ms(model)[last] + model.recompute * cost))
 
 
 def _per_request_ms(model: LoadModel) -> FloatArray:

@@ -30,6 +30,7 @@ FloatArray = npt.NDArray[np.float64]
 POINTS = 1024
 _STATE, _PROMPT, _LINE, _PHASE, _AFTER, _ANSWER, _SIZES, _BEFORE, _CAUGHT, _DRIFT = range(10)
 _FULLEST = 0.98
+_ROUNDING = 1e-6  # iterations: a prompt that just fills one does not begin another
 _STEADIEST = 0.9  # share of prefill up to which a longer life meets proportionally more prompts
 _PASSED_OVER = 1.0
 """Mean gaps after which the router passes over a replica that still works on one prompt: its load
@@ -169,7 +170,7 @@ class RequestSample:
         gate = rest + np.maximum(line / (1.0 + share), line - whole)
         after = self._gaps.near.at(luck[_AFTER]).within(self._rate * gate)
         before = self._gaps.calm.at(luck[_BEFORE]).within(self._rate * (iteration - rest))
-        chunks = np.ceil(prompt / room)
+        chunks = np.ceil(prompt / room - _ROUNDING)
         last = prompt - (chunks - 1) * room
         left = np.maximum(room - last, 0.0)
         ahead = np.minimum(before * model.typical_prompt, left)
