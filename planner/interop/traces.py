@@ -6,6 +6,7 @@ plain CSV with `t_s`, `in_tokens`, `out_tokens` and optionally `cached_tokens` o
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -97,8 +98,10 @@ def read_trace(path: str | Path) -> Trace:
 
 def _rows(path: Path, name: str) -> pd.DataFrame:
     try:
-        if path.suffix in (".jsonl", ".ndjson") or path.name.endswith(".jsonl.gz"):
-            return pd.read_json(path, lines=True, convert_dates=False)
+        if ".jsonl" in path.suffixes or ".ndjson" in path.suffixes:
+            opened = gzip.open if path.suffix == ".gz" else open
+            with opened(path, "rt", encoding="utf-8") as lines:
+                return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
         return pd.read_csv(path)
     except (OSError, ValueError) as error:
         expected = "a CSV or JSON-lines file of requests"

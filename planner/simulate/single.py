@@ -25,6 +25,7 @@ class PoolReplay:
     """Latencies of the requests that arrived after the warm-up, ms, in order of completion.
 
     `tpot_ms` is NaN for answers of one token. `failed` counts requests too large for the cache.
+    `utilization` and `watts` are means of one replica.
     """
 
     ttft_ms: FloatArray
