@@ -133,7 +133,9 @@ def _architecture(question: Question, name: str) -> Any:
     except LookupError:
         return name
     fields = dataclasses.asdict(llm)
-    fields.pop("source")  # where it was read from does not change the answer
+    fields.pop("source")
+    if Path(name).is_absolute() and question.scenario.performance.provider != "table":
+        fields.pop("id")  # where it was read from does not change the answer; a table knows it by this name
     return {
         field: sorted(value) if isinstance(value, frozenset) else value for field, value in fields.items()
     }

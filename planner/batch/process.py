@@ -76,11 +76,10 @@ class WorkerProcess:
 
     def give(self, task: Task) -> None:
         """Add a job to those the process has."""
-        self._tasks.append(task)
         if self._process is None:
-            self._start()
-        else:
-            self._send(task)
+            self.start()
+        self._tasks.append(task)
+        self._send(task)
 
     def events(self) -> list[Event]:
         """Return what happened since the last call, limits enforced; never waits.
@@ -137,7 +136,10 @@ class WorkerProcess:
             self._began, self._idle_since = None, time.monotonic()
             self._tasks.popleft()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the process if none runs, with the jobs that wait for it."""
+        if self._process is not None:
+            return
         ours, theirs = socket.socketpair()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         limit_bytes = 0.0 if self.memory_gb is None else self.memory_gb * BYTES_PER_GB
@@ -181,7 +183,7 @@ class WorkerProcess:
         """Put a fresh process in place of this one, if there is work left for it."""
         self._end()
         if self._tasks:
-            self._start()
+            self.start()
 
     def _after_death(self) -> list[Event]:
         """Blame the job that was being solved, if there was one, and go on with the others."""

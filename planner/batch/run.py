@@ -95,6 +95,8 @@ class Run:
     def _work(self) -> None:
         error: BaseException | None = None
         try:
+            if self.store.left():
+                self.engine.prepare()
             while not self._over.is_set() and self._step():
                 pass
         except BaseException as caught:

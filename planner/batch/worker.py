@@ -15,6 +15,7 @@ import resource
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,6 +28,9 @@ SolveTask = Callable[[Task, Callable[[Progressed], None], Checkpoint], Ended]
 
 BEAT_S = 0.5
 """How often news of the search are sent."""
+
+FIRST_CHECKPOINT_S = 2.0
+"""When the first checkpoint of a job is sent; the others follow every `EVERY_S`."""
 
 SLACK = 1.25
 """RLIMIT_DATA stands this far above the limit that the starter watches: it counts memory that was asked for
@@ -51,6 +55,7 @@ class Worker:
         self._tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
         self._sending = threading.Lock()
         self._news: Progressed | None = None
+        self._next_checkpoint = 0.0
         self._checkpoint: tuple[str, Checkpoint] | None = None
 
     def run(self) -> None:
@@ -63,6 +68,7 @@ class Worker:
             _forget_peak()
             checkpoint = Checkpoint(task.checkpoint)
             self._send(Started(task.key, where))
+            self._next_checkpoint = time.monotonic() + FIRST_CHECKPOINT_S
             self._checkpoint = (task.key, checkpoint)
             try:
                 ended = self._solve(task, self._tell, checkpoint)
@@ -92,10 +98,9 @@ class Worker:
 
     def _beat(self) -> None:
         """Send news while the solver runs: it leaves the interpreter to other threads."""
-        beats, pause = 0, threading.Event()
+        pause = threading.Event()
         while not pause.wait(BEAT_S):
-            beats += 1
-            self._send_news(with_checkpoint=beats % round(EVERY_S / BEAT_S) == 0)
+            self._send_news(with_checkpoint=time.monotonic() >= self._next_checkpoint)
 
     def _send_news(self, with_checkpoint: bool) -> None:
         news, self._news = self._news, None
@@ -105,6 +110,7 @@ class Worker:
         if with_checkpoint and current is not None:
             content = current[1].news()
             if content is not None:
+                self._next_checkpoint = time.monotonic() + EVERY_S
                 self._send(Checkpointed(current[0], content))
 
     def _send(self, event: Event) -> None:

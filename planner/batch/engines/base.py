@@ -16,6 +16,9 @@ class Engine(Protocol):
 
     name: str
 
+    def prepare(self) -> None:
+        """Get ready: there is work."""
+
     def room(self) -> int:
         """Return how many more jobs it would take now."""
 

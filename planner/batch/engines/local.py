@@ -35,6 +35,11 @@ class LocalEngine:
         ]
         self._seconds: float | None = None
 
+    def prepare(self) -> None:
+        """Start the processes: they take seconds to load the solvers."""
+        for worker in self._workers:
+            worker.start()
+
     def room(self) -> int:
         """Return how many jobs it would take: one each, and one in line behind short ones."""
         depth = 2 if self._seconds is not None and self._seconds < SHORT_S else 1

@@ -115,6 +115,9 @@ class RayEngine:
         here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=True)
         return self._ray.remote(num_cpus=0, scheduling_strategy=here)(Mailbox).remote()
 
+    def prepare(self) -> None:
+        """Do nothing: nodes start their processes when they get a job."""
+
     def room(self) -> int:
         """Return how many more jobs it would take: some more than the cluster can run now."""
         if time.monotonic() - self._looked > LOOK_S:
