@@ -47,6 +47,7 @@ PlanPath = Annotated[Path, typer.Argument(help="plan.json, or the folder that ho
 def main() -> None:
     """Run the command line; input faults end with exit code 2 and no traceback."""
     from planner.files import InputFaults
+    from planner.optimize.solvers.outcome import SolverFailure
 
     try:
         app()
@@ -56,6 +57,9 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         _refuse([str(error.args[0] if error.args else error)])
+    except SolverFailure as failure:
+        err.print(f"the solver failed: {failure}", style="red", highlight=False, markup=False, soft_wrap=True)
+        raise SystemExit(STOPPED) from None
     except KeyboardInterrupt:
         err.print("interrupted")
         raise SystemExit(STOPPED) from None

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from planner.files import InputFault, InputFaults, write_text_atomic
 from planner.performance.calibration_file import Calibration, load_calibration
 from planner.performance.closed_loop import Latency, Load, closed_loop, saturated, static_batch
 from planner.performance.configuration import Configuration, Stacked, stack_configurations
@@ -246,11 +247,16 @@ def estimate_file(points: Path, output: Path, catalog: Path | None = None) -> tu
     """
     from planner.catalog import load_catalog
 
-    table = pd.read_csv(points, dtype=str, keep_default_na=False, skipinitialspace=True)
+    try:
+        table = pd.read_csv(points, dtype=str, keep_default_na=False, skipinitialspace=True)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        found = " ".join(str(error).split())
+        allowed = "a CSV with a header and as many cells in every row"
+        raise InputFaults([InputFault(str(points), None, "", found, allowed)]) from None
     answer = estimate(table, load_catalog(catalog))
     text = answer.copy()
     text["fits"] = np.where(answer["fits"], "true", "false")
-    text.to_csv(output, index=False, float_format="%.6g")
+    write_text_atomic(output, text.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     return len(answer), int((answer["error"] != "").sum())
 
 

@@ -21,7 +21,7 @@ from planner.performance.measured import ENGINE_NAMES
 from planner.performance.memory import EngineLimits
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES, canonical
 from planner.performance.replica import engine_limits
-from planner.performance.shape import Shape
+from planner.performance.shape import Shape, cut_faults
 from planner.performance.types import Array, ErrorBand, Index
 
 if TYPE_CHECKING:
@@ -85,10 +85,7 @@ class PointReader:
             for name in ("llm", "accelerator", "engine", "weights", "kv_cache", "memory_fraction")
         }
         degrees = {
-            name: pd.to_numeric(table[name], errors="coerce").fillna(1.0).tolist()
-            if name in table
-            else [1.0] * count
-            for name in DEGREES
+            name: degrees_of(table[name]).tolist() if name in table else [1.0] * count for name in DEGREES
         }
         bad_load = bad_loads(table)
         found: dict[tuple[Any, ...], tuple[int, str, str, str, str]] = {}
@@ -118,9 +115,9 @@ class PointReader:
         limits = self._limits(engine, fraction)
         if isinstance(limits, str):
             errors.append(limits)
-        wrong = [d for d in (tp, pp, dp, ep) if d < 1 or d != int(d)]
+        wrong = [d for d in (tp, pp, dp, ep) if not 1 <= d <= MOST_ACCELERATORS or d != int(d)]
         if wrong:
-            errors.append("tp, pp, dp and ep must be whole numbers of at least 1")
+            errors.append(f"tp, pp, dp and ep must be whole numbers from 1 to {MOST_ACCELERATORS}")
         if errors or isinstance(llm, str) or isinstance(accelerator, str):
             return -1, "; ".join(errors), engine, weights, kv_cache
         assert not isinstance(limits, str)
@@ -138,8 +135,11 @@ class PointReader:
             kv_cache=kv_cache,
         )
         wrong_precision = _precision_fault(shape)
-        if wrong_precision or shape.faults():
-            error = "; ".join(filter(None, [wrong_precision, *shape.faults()]))
+        faults = [*shape.faults(), *cut_faults(llm, shape)]
+        if engine == "trtllm" and accelerator.vendor != "NVIDIA":
+            faults.append(f"trtllm runs on NVIDIA only, {accelerator.id} is made by {accelerator.vendor}")
+        if wrong_precision or faults:
+            error = "; ".join(filter(None, [wrong_precision, *faults]))
             return -1, error, engine, weights, kv_cache
         pair = (shape.accelerator, shape.engine)
         if pair not in self._known:
@@ -196,6 +196,20 @@ def _precision_fault(shape: Shape) -> str:
     return ""
 
 
+MOST_ACCELERATORS = 1024
+"""Largest parallel degree that is taken for meant."""
+
+MOST_TOKENS = 100_000_000
+MOST_CLIENTS = 1_000_000
+"""Beyond these a length or a concurrency is taken for a slip of the pen."""
+
+
+def degrees_of(column: pd.Series) -> Array:
+    """Return parallel degrees as floats: 1 where nothing is written, NaN where it is no number."""
+    written = column.notna() & (column.astype(str).str.strip() != "")
+    return np.where(written, numbers_of(column), 1.0)
+
+
 def numbers_of(column: pd.Series) -> Array:
     """Return a column as floats, NaN where it is no number."""
     numbers: Array = np.asarray(pd.to_numeric(column, errors="coerce"), dtype=float)
@@ -215,11 +229,11 @@ def bad_loads(table: pd.DataFrame) -> list[str]:
     texts = []
     for new, answer, clients in zip(inputs, outputs, concurrency, strict=True):
         wrong = []
-        if not new >= 1:
-            wrong.append("input_tokens must be at least 1")
-        if not answer >= 1:
-            wrong.append("output_tokens must be at least 1")
-        if not clients >= 1:
-            wrong.append("concurrency must be at least 1, or max")
+        if not 1 <= new <= MOST_TOKENS:
+            wrong.append(f"input_tokens must be a number from 1 to {MOST_TOKENS:,}")
+        if not 1 <= answer <= MOST_TOKENS:
+            wrong.append(f"output_tokens must be a number from 1 to {MOST_TOKENS:,}")
+        if not 1 <= clients <= MOST_CLIENTS:
+            wrong.append(f"concurrency must be a number from 1 to {MOST_CLIENTS:,}, or max")
         texts.append("; ".join(wrong))
     return texts

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from planner.catalog.llm import LLM
 
 Role = Literal["aggregated", "prefill", "decode"]
 
@@ -73,3 +76,18 @@ class Shape:
         if not found and (self.tp * self.dp) % self.ep:
             found.append(f"ep must divide tp x dp: ep {self.ep} does not divide {self.tp} x {self.dp}")
         return found
+
+
+def cut_faults(llm: LLM, shape: Shape) -> list[str]:
+    """Return why an LLM cannot be cut as a shape says: heads, layers or experts do not divide."""
+    found = []
+    heads = {group.attention.query_heads for group in llm.groups if group.attention.query_heads}
+    uneven = sorted(count for count in heads if count % shape.tp)
+    if uneven:
+        found.append(f"tp {shape.tp} does not divide the {uneven[0]} attention heads of {llm.id}")
+    if shape.pp > llm.layers:
+        found.append(f"pp {shape.pp} is more than the {llm.layers} layers of {llm.id}")
+    experts = max((group.feed_forward.experts for group in llm.groups), default=0)
+    if experts and experts % shape.ep:
+        found.append(f"ep {shape.ep} does not divide the {experts} experts of {llm.id}")
+    return found

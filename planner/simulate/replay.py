@@ -110,7 +110,7 @@ def _duration_s(deployment: _Deployment, traces: Mapping[str, RequestTable]) -> 
         return max(float(t.arrival_s[-1] - t.arrival_s[0]) for t in traces.values()) + 1e-3
     rates = [rate for rate in deployment.rates.values() if rate > 0]
     if not rates:
-        raise ValueError("the plan serves no traffic")
+        raise CannotReplay("the plan serves no traffic")
     return min(REQUESTS_EACH / min(rates), MOST_REQUESTS / sum(rates)) / (1.0 - WARM_UP)
 
 

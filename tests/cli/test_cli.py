@@ -149,6 +149,29 @@ def test_estimate_answers_every_row_in_order(tmp_path):
     assert lines[3].split(",")[header.index("fits")].lower() == "false"
 
 
+BAD_POINTS = {
+    "text for a degree": ("x", "1", "1000", "16", "whole numbers"),
+    "heads that do not divide": ("3", "1", "1000", "16", "attention heads"),
+    "more stages than layers": ("1", "100", "1000", "16", "layers"),
+    "an endless prompt": ("1", "1", "inf", "16", "input_tokens"),
+    "no concurrency": ("1", "1", "1000", "0", "concurrency"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_POINTS)
+def test_estimate_refuses_what_cannot_be_with_a_reason(name, tmp_path):
+    """The row stays, without numbers, and says what is wrong."""
+    tp, pp, tokens, clients, word = BAD_POINTS[name]
+    (tmp_path / "in.csv").write_text(
+        "llm,accelerator,engine,weights,kv_cache,tp,pp,dp,ep,input_tokens,output_tokens,concurrency\n"
+        f"llama-3.1-8b,h100-sxm,vllm,bf16,,{tp},{pp},1,1,{tokens},200,{clients}\n"
+    )
+    assert run("estimate", "--points", "in.csv", "-o", "out.csv", folder=tmp_path).returncode == 0
+    header, row = (line.split(",") for line in (tmp_path / "out.csv").read_text().splitlines())
+    assert word in ",".join(row)
+    assert row[header.index("tpot_ms")] == ""
+
+
 def test_doctor_and_catalog_answer(tmp_path):
     """The environment is sound and the catalog can be listed as JSON."""
     assert run("doctor", folder=tmp_path).returncode == 0

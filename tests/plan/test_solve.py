@@ -196,6 +196,14 @@ def test_measured_rates_need_no_model_of_performance(tmp_path):
     assert sorted(server.server for server in plan.servers) == ["big", "big", "small"]
 
 
+@pytest.mark.parametrize("rate", [1e-9, 1e-3])
+def test_the_least_traffic_still_gets_a_replica(rate):
+    """A request a day is served as well as any other."""
+    plan = planner.solve(changed(workload={"rate_rps": rate}))
+    assert plan.metrics.replicas >= 1
+    assert planner.verify(plan) == []
+
+
 def test_a_question_can_be_loaded_once_and_solved_twice_with_the_same_answer():
     """Reproducible runs repeat the plan to the last placement."""
     question = load_question(changed(solver={"reproducible": True}))

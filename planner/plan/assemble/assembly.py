@@ -63,6 +63,10 @@ from planner.topology.nodes import Graph
 
 SECONDS_PER_HOUR = 3600.0
 
+LEAST_LOAD = LOAD_SCALE // 100_000
+"""Load of a unit of traffic, however little it is: no workload, even of a request a day, may look as if it
+needed no replica at all. A thousand units of the least load keep a hundredth of a replica busy."""
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -397,7 +401,7 @@ def _assignment_tables(
             watts = column.joules_per_request * rate
             tariff = 0.0 if host in rented else usd_per_kwh(about, scenario.economics)
             cost = electricity_micro_usd(watts, pue_of[host], tariff)
-            load = round(LOAD_SCALE * rate / column.rate_rps)
+            load = max(LEAST_LOAD, round(LOAD_SCALE * rate / column.rate_rps))
             rows.append((lane, q, load, cost))
             carbon.append(carbon_mg_per_h(watts, pue_of[host], float(about["carbon_g_per_kwh"])))
             dynamic_watts.append(watts)

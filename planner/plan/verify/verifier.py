@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from planner.catalog import Catalog
 from planner.files import content_hash
@@ -38,13 +39,15 @@ STRUCTURE: tuple[tuple[str, Callable[[Context], Iterator[Violation]]], ...] = (
 """Checks that read the content of a plan."""
 
 
-def verify(plan: Plan, catalog: Catalog | None = None) -> list[Violation]:
+def verify(plan: Plan | str | Path, catalog: Catalog | None = None) -> list[Violation]:
     """Return everything in a plan that does not hold; empty when all of it does.
 
     Args:
-        plan: the plan, as read from plan.json.
+        plan: the plan, or the path of its plan.json.
         catalog: facts to check against; None: the shipped catalog with the scenario's own entries.
     """
+    if not isinstance(plan, Plan):
+        plan = Plan.load(plan)
     try:
         context = read_context(plan, catalog)
     except (ValueError, LookupError, OSError) as error:
