@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 
 from planner.files import FieldProblem, FileModel
 from planner.scenario.workload import ANYWHERE
@@ -64,4 +64,9 @@ class Fleet(FileModel):
     prices_usd: Mapping[str, NonNegativeFloat] = Field(
         default_factory=dict,
         description="Price of one server by id, where you know better than the catalog, USD.",
+    )
+    power_caps_w: Mapping[str, list[PositiveFloat]] = Field(
+        default_factory=dict,
+        description="Power caps per accelerator, W, that may be set on servers of an id (standing or"
+        " bought), besides none. A cap makes prefill slower and lets more servers share a feed.",
     )

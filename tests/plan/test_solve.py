@@ -204,6 +204,20 @@ def test_the_least_traffic_still_gets_a_replica(rate):
     assert planner.verify(plan) == []
 
 
+def test_a_cap_fits_more_servers_under_a_feed():
+    """A feed that carries one server at full power carries two capped ones; the plan still verifies."""
+    question = physical("power.0.capacity_kw", 18.6)  # 14.88 kW usable: one of 10.2 kW, two of 7.4 kW
+    question["topology"]["sites"] = question["topology"]["sites"][:1]
+    question["workloads"][0].update(origins={"westeurope": 1.0}, rate_rps=220)
+    with pytest.raises(planner.NoPlan):
+        planner.solve(question)
+    question["fleet"]["power_caps_w"] = {"dgx-h100": [350.0]}
+    plan = planner.solve(question)
+    assert {server.power_cap_w for server in plan.servers} == {350.0}
+    assert len(plan.servers) == 2
+    assert planner.verify(plan) == []
+
+
 def test_a_question_can_be_loaded_once_and_solved_twice_with_the_same_answer():
     """Reproducible runs repeat the plan to the last placement."""
     question = load_question(changed(solver={"reproducible": True}))

@@ -135,7 +135,7 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
     graph = build_graph(question.topology, catalog)
     classes = rack_classes(graph)
     offers = [
-        *rack_offers(graph, classes, scenario, catalog, (None,)),
+        *rack_offers(graph, classes, scenario, catalog),
         *rent_offers(graph, scenario, catalog),
     ]
     hosts = list({offer.host.label: offer.host for offer in offers}.values())

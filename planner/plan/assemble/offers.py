@@ -135,13 +135,13 @@ def rack_offers(
     classes: Sequence[RackClass],
     scenario: Scenario,
     catalog: Catalog,
-    caps_w: Sequence[float | None],
 ) -> Iterator[Offer]:
-    """Yield existing and buyable servers of every rack class."""
+    """Yield existing and buyable servers of every rack class, uncapped and at each cap allowed."""
+    allowed = scenario.fleet.power_caps_w
     for rack_class in classes:
         for server_id, count in rack_class.existing.items():
             server = catalog.servers[server_id]
-            for cap in caps_w:
+            for cap in (None, *allowed.get(server_id, ())):
                 yield _in_rack(graph, rack_class, server, "existing", cap, scenario, catalog, count)
         for server_id in scenario.fleet.buy:
             server = catalog.servers[server_id]
@@ -150,7 +150,7 @@ def rack_offers(
             if server.cooling == "liquid" and not liquid_here and retrofit is None:
                 continue
             turned = server.cooling == "liquid" and not liquid_here
-            for cap in caps_w:
+            for cap in (None, *allowed.get(server_id, ())):
                 yield _in_rack(
                     graph, rack_class, server, "buy", cap, scenario, catalog, None, retrofit=turned
                 )
