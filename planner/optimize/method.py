@@ -67,6 +67,7 @@ def solve_problem(
     stages: list[Mapping[str, object]] = []
     aims: list[Floats] = []
     best: Floats | None = None
+    adopted: Floats | None = None
     for number, goal in enumerate(goals):
         aimed = _aim(arrays, goal)
         left = max(deadline - time.perf_counter(), 0.0) / (len(goals) - number)
@@ -74,6 +75,7 @@ def solve_problem(
         search = Search(aimed, limited, listener, best, keeper)
         if start is not None and best is None:
             search.adopt(_laid_out(arrays, start))
+            adopted = search.adopted
         found = search.run()
         if found.status in ("infeasible", "unknown"):
             break
@@ -85,7 +87,10 @@ def solve_problem(
         arrays = _keep(arrays, aimed.cost, found.objective, goal.name)
     if solution is None or first is None or best is None:
         return found
-    tidy = _tidied(problem, aimed, best, reached[-1], settings, deadline - time.perf_counter())
+    # A start that nothing beat was tidied in its time, and is known to survive as it stands.
+    tidy = best
+    if best is not adopted:
+        tidy = _tidied(problem, aimed, best, reached[-1], settings, deadline - time.perf_counter())
     # A later stage may better what an earlier goal reached: state what the final plan amounts to.
     final = [replace(goal, value=round(float(cost @ tidy))) for goal, cost in zip(reached, aims, strict=True)]
     objective = final[0].value

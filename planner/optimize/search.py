@@ -17,6 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from planner.optimize.lazy import Part, is_traffic, part_with, survived
+from planner.optimize.problem import VARIABLE_KINDS
 from planner.optimize.program import Arrays, Floats
 from planner.optimize.solution import (
     Keeper,
@@ -75,6 +76,7 @@ class Search:
         self.bound = -math.inf
         self.stages: list[Mapping[str, object]] = []
         self.active: list[int] = []
+        self.adopted: Floats | None = None
         self._keeper = None if settings.reproducible else keeper
         self._standing = Standing("", None, math.inf, -math.inf)
         if self._keeper is not None:
@@ -121,6 +123,7 @@ class Search:
         self.active += lost
         if not lost:
             self._offer(filled, "start")
+            self.adopted = filled
 
     def _relax(self) -> str:
         """Solve linear relaxations, adding failures that their solution does not survive."""
@@ -187,7 +190,12 @@ class Search:
         for kind in ("servers", "mixes", "replicas", "open"):
             block = arrays.block(kind)
             lower[block] = np.rint(design[block])
-        base = part_with(replace(arrays, column_lower=lower, column_upper=upper), [])
+        # Columns that only help rows along cost nothing: without a little cost they end anywhere, and a
+        # group without servers would count as used in the failures tried next.
+        cost = arrays.cost + 1.0
+        for kind in VARIABLE_KINDS:
+            cost[arrays.block(kind)] -= 1.0
+        base = part_with(replace(arrays, cost=cost, column_lower=lower, column_upper=upper), [])
         outcome = highs.solve_integer(
             base.arrays,
             integer=np.ones(len(base.arrays.cost), dtype=bool),
