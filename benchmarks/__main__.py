@@ -1,0 +1,50 @@
+"""Run the benchmarks: `python -m benchmarks`, or some by name: `python -m benchmarks speed power`.
+
+| name | measures | needs |
+|---|---|---|
+| speed | 10,000 estimates in one call; the time to a verified plan of each example | nothing |
+| power | error of the power model, each accelerator left out | nothing (rows are shipped) |
+| queueing | predicted against replayed percentiles | nothing; takes minutes |
+| accuracy | error of the performance model, each (LLM, accelerator) pair left out | measured rows |
+
+Measured rows are too large to ship: `PLANNER_BENCHMARK_DATA` names the folder that holds them
+(docs/performance-model.md says what they are).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+MODULES = {
+    "speed": "benchmarks.speed",
+    "power": "benchmarks.calibrate_power",
+    "queueing": "benchmarks.queueing",
+    "accuracy": "benchmarks.accuracy",
+}
+DATA = Path(os.environ.get("PLANNER_BENCHMARK_DATA", Path(__file__).parent / "data"))
+
+
+def main() -> int:
+    """Run each benchmark in a process of its own; return how many failed."""
+    names = sys.argv[1:] or list(MODULES)
+    failed = 0
+    for name in names:
+        if name not in MODULES:
+            print(f"no benchmark '{name}'; there are {', '.join(MODULES)}")
+            return 2
+        if name == "accuracy" and not (DATA / "calibration.csv").is_file():
+            print("accuracy: left out, PLANNER_BENCHMARK_DATA names no folder with calibration.csv")
+            continue
+        if importlib.util.find_spec(MODULES[name]) is None:
+            continue
+        print(f"== {name}", flush=True)
+        failed += subprocess.run([sys.executable, "-m", MODULES[name]], check=False).returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
