@@ -48,13 +48,13 @@ def run_batch(
         ValueError, LookupError: no such engine, or it is not installed.
     """
     entries = [] if jobs is None else read_entries(jobs)[0]
-    store = Store(folder, create=jobs is not None)
+    limits = limits or Limits()
+    chosen = engine_named(engine, workers, limits, address) if isinstance(engine, str) else engine
     try:
+        store = Store(folder, create=jobs is not None)
         store.add(entries)
-        limits = limits or Limits()
-        chosen = engine_named(engine, workers, limits, address) if isinstance(engine, str) else engine
     except BaseException:
-        store.close()
+        chosen.close()
         raise
     return _results(Run(store, chosen, limits), on_result, on_incumbent)
 

@@ -12,7 +12,7 @@ import numpy as np
 from planner.batch.messages import Ended, Progressed
 from planner.optimize.solution import Standing
 
-PAUSE_S = 0.03
+PAUSE_S = 0.05
 """How long an ordinary job takes."""
 
 
@@ -46,6 +46,14 @@ def solve(task, tell, checkpoint):
     return Ended(task.key, "optimal", PAUSE_S, objective=rate, bound=rate, gap=0.0, answer=answer)
 
 
+def solve_with_pause(task, tell, checkpoint):
+    """Solve really, and take as long as a somewhat larger question would."""
+    from planner.batch.solving import solve_task
+
+    time.sleep(2 * PAUSE_S)
+    return solve_task(task, tell, checkpoint)
+
+
 def devour():
     """Use more and more memory."""
     eaten = []
@@ -57,3 +65,9 @@ def devour():
 def raise_an_error():
     """Fail as a defect of the planner would."""
     raise ZeroDivisionError("a defect")
+
+
+def solve_at_length(task, tell, checkpoint):
+    """Answer with a plan of 20 kB."""
+    ended = solve(task, tell, checkpoint)
+    return Ended(**{**vars(ended), "answer": json.dumps({"padding": "x" * 20_000})})

@@ -28,7 +28,8 @@ def test_the_same_question_in_another_place_is_the_same_job(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "override", ["workloads.chat.rate_rps=21", "fleet.rent.0.usd_per_h=2", "solver.seed=1", "limits.servers=9"]
+    "override",
+    ["workloads.chat.rate_rps=21", "fleet.rent.0.usd_per_h=2", "solver.seed=1", "limits.servers=9"],
 )
 def test_another_question_is_another_job(tmp_path, override):
     """Whatever may change the answer changes the key."""

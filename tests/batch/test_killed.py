@@ -29,6 +29,9 @@ for _ in run_batch(jobs or None, folder, engine=LocalEngine(2, solver=solver)):
     pass
 """
 
+MEAN_WAIT_S = 0.05
+"""Mean time from the first sign of work to the kill: about one job long, so that many kills hit the batch."""
+
 WITHOUT = ("seconds", "peak_memory_gb", "attempts", "answer")
 """What of a result may differ between runs: how long, how much memory, how often, in which folder."""
 
@@ -54,7 +57,7 @@ def kill_until_done(study: Path, folder: Path, solver: str, kills: int, rng: ran
         if rng.random() < 0.8:  # at work; otherwise while it starts
             while ends_in(folder) == before and process.poll() is None and time.monotonic() - waited < 60:
                 time.sleep(0.005)
-            time.sleep(rng.expovariate(10))
+            time.sleep(rng.expovariate(1 / MEAN_WAIT_S))
         else:
             time.sleep(rng.uniform(0, 2))
         if process.poll() is not None:
@@ -105,13 +108,13 @@ def answers_by_file(folder: Path) -> dict[str, object]:
 
 
 def test_a_batch_killed_again_and_again_loses_and_doubles_nothing(tmp_path, monkeypatch):
-    """Thirty quick jobs, five kills."""
+    """Forty quick jobs, five kills."""
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    check(tmp_path, jobs=30, kills=5, solver="tests.batch.solvers:solve", seed=1)
+    check(tmp_path, jobs=40, kills=5, solver="tests.batch.solvers:solve", seed=1)
 
 
 @pytest.mark.slow
 def test_sixty_solves_killed_at_twenty_moments_end_as_if_undisturbed(tmp_path, monkeypatch):
     """Real solves: exactly 60 plans, the same as those of a run that nobody killed."""
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    check(tmp_path, jobs=60, kills=20, solver="planner.batch.solving:solve_task", seed=2)
+    check(tmp_path, jobs=60, kills=20, solver="tests.batch.solvers:solve_with_pause", seed=2)
