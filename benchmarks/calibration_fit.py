@@ -18,7 +18,7 @@ from planner.performance.coefficients import NAMES, UNCALIBRATED
 # TPOT between versions; TTFT also depends on how a load generator starts.
 NOISE = {"tpot": 0.10, "ttft": 0.25, "throughput": 0.12, "e2e": 0.15}
 ROBUST_AT = 1.5  # residuals beyond this many deviations count linearly
-SMALLEST_DAMPING, LARGEST_DAMPING = 0.03, 100.0
+SMALLEST_DAMPING, LARGEST_DAMPING = 0.03, 2.0
 SMALLEST_GAIN = 0.05  # of the objective, which counts squared deviations: nothing below matters
 STEP_LIMIT = 0.5  # largest change of a log coefficient in one step
 
@@ -34,25 +34,25 @@ class Prior:
     variant: float
 
 
-EFFICIENCY = Prior(0.15, 0.12, 0.05, 0.12, 0.15)
-OVERHEAD = Prior(0.4, 0.25, 0.05, 0.4, 0.5)
+EFFICIENCY = Prior(0.15, 0.072, 0.03, 0.072, 0.15)
+OVERHEAD = Prior(0.4, 0.15, 0.03, 0.4, 0.5)
 SOFTWARE = Prior(0.5, 0.0, 0.0, 0.6, 0.8)
-WIRE = Prior(0.2, 0.15, 0.05, 0.15, 0.15)
+WIRE = Prior(0.2, 0.09, 0.03, 0.09, 0.15)
 FIXED = Prior(0.0, 0.0, 0.0, 0.0, 0.0)
 PRIORS: dict[str, Prior] = {
     "compute": EFFICIENCY,
-    "narrow_compute": Prior(0.15, 0.1, 0.05, 0.15, 0.15),
+    "narrow_compute": Prior(0.15, 0.06, 0.03, 0.09, 0.15),
     "half_tokens": Prior(0.3, 0.0, 0.0, 0.0, 0.0),
-    "memory": Prior(0.08, 0.06, 0.03, 0.08, 0.1),
+    "memory": Prior(0.08, 0.036, 0.018, 0.048, 0.1),
     "attention_compute": EFFICIENCY,
-    "cache_memory": Prior(0.1, 0.1, 0.05, 0.1, 0.15),
-    "latent_attention": Prior(0.3, 0.2, 0.05, 0.2, 0.2),
-    "expert_compute": Prior(0.2, 0.15, 0.05, 0.2, 0.2),
-    "expert_memory": Prior(0.15, 0.12, 0.05, 0.15, 0.2),
-    "expert_pad_tokens": Prior(0.5, 0.2, 0.05, 0.3, 0.0),
-    "traffic": Prior(0.4, 0.2, 0.05, 0.3, 0.2),
-    "weight_only_compute": Prior(0.2, 0.1, 0.0, 0.2, 0.1),
-    "weight_only_experts": Prior(0.2, 0.1, 0.0, 0.2, 0.1),
+    "cache_memory": Prior(0.1, 0.06, 0.03, 0.06, 0.15),
+    "latent_attention": Prior(0.3, 0.12, 0.03, 0.12, 0.2),
+    "expert_compute": Prior(0.2, 0.09, 0.03, 0.12, 0.2),
+    "expert_memory": Prior(0.15, 0.072, 0.03, 0.09, 0.2),
+    "expert_pad_tokens": Prior(0.5, 0.12, 0.03, 0.18, 0.0),
+    "traffic": Prior(0.4, 0.12, 0.03, 0.18, 0.2),
+    "weight_only_compute": Prior(0.2, 0.06, 0.0, 0.12, 0.1),
+    "weight_only_experts": Prior(0.2, 0.06, 0.0, 0.12, 0.1),
     "kernel_gap_us": OVERHEAD,
     "eager_launch_us": OVERHEAD,
     "host_step_ms": SOFTWARE,
@@ -70,8 +70,8 @@ PRIORS: dict[str, Prior] = {
     "host_link_contention": Prior(0.3, 0.0, 0.0, 0.0, 0.0),
     "network_latency_us": FIXED,
     "network_bandwidth": FIXED,
-    "exchange_latency_us": Prior(0.2, 0.15, 0.0, 0.2, 0.2),
-    "exchange_bandwidth": Prior(0.2, 0.15, 0.0, 0.2, 0.2),
+    "exchange_latency_us": Prior(0.2, 0.09, 0.0, 0.12, 0.2),
+    "exchange_bandwidth": Prior(0.2, 0.09, 0.0, 0.12, 0.2),
     "overlap": Prior(0.2, 0.0, 0.0, 0.0, 0.0),
 }
 LEVELS = ("overall", "generation", "accelerator", "engine", "variant")
@@ -318,7 +318,7 @@ def descend(
 
 
 def leave_pairs_out(
-    rows: Rows, design: Design, parameters: np.ndarray, refreshes: int = 1
+    rows: Rows, design: Design, parameters: np.ndarray, refreshes: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return log coefficients of every row from fits that never saw its (LLM, accelerator).
 
@@ -339,9 +339,7 @@ def leave_pairs_out(
         best = cost(current, design, found[seen], weight[owner][seen])
         for round_ in range(refreshes + 1):
             before = best
-            current, found, best = descend(
-                rows, design, current, found, owner, slopes, weight, best, steps=6
-            )
+            current, found, best = descend(rows, design, current, found, owner, slopes, weight, best, steps=6)
             if round_ == refreshes or before - best < SMALLEST_GAIN:
                 break
             slopes = jacobian(rows, design.logs(current), len(found))
