@@ -200,7 +200,9 @@ def iteration_ms(work: Work, chip: Chip, rates: Coefficients, batch: Batch) -> A
         tokens_each=batch.tokens_each,
     )
     device = stage_gpu_ms(work, chip, rates, rank)
-    device = device * pipeline_wait(np.asarray(work.pp, dtype=float), batch.sequences / work.dp)
+    # Chunks of prompts fill the pipeline whatever the number of decoding sequences.
+    in_flight = np.where(batch.prefill_tokens > 0, work.pp, batch.sequences / work.dp)
+    device = device * pipeline_wait(np.asarray(work.pp, dtype=float), in_flight)
     launched = np.where(rank.prefill_tokens > 0, work.kernels * rates.eager_launch_us * 1e-3, 0.0)
     hand_over = (work.pp - 1.0) * (
         rates.network_latency_us * 1e-3
@@ -239,7 +241,8 @@ def prefill_ms(
     and meet in the experts.
 
     Full chunks are timed at their mean context, then the rest; with a pipeline the chunks follow
-    each other through the stages, a flow shop: (sum of chunks + (pp - 1) x slowest) / pp.
+    each other through the stages, a flow shop whose chunks wait for each other as micro-batches do:
+    (wait x sum of chunks + (pp - 1) x slowest) / pp.
     """
     new = np.asarray(new_tokens, dtype=float)
     cached = np.asarray(cached_tokens, dtype=float)
@@ -256,7 +259,8 @@ def prefill_ms(
     last = once(rest, cached + full * chunk_tokens)
     total = np.where(full > 0, full * each, 0.0) + last
     slowest = np.where(full > 0, np.maximum(each, last), last)
-    result: Array = (total + (work.pp - 1.0) * slowest) / work.pp
+    wait = pipeline_wait(np.asarray(work.pp, dtype=float), full + 1.0)
+    result: Array = (total * wait + (work.pp - 1.0) * slowest) / work.pp
     return np.where(new > 0, result, 0.0)
 
 

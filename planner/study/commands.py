@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -210,7 +212,10 @@ def _run(work: Callable[[Progress], T], written: Callable[[Progress], None], out
                 f" {output}; run it again to go on",
                 highlight=False,
             )
-            raise typer.Exit(STOPPED) from None
+            # Solver threads may still run; leaving at once keeps them from aborting the interpreter's end.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(STOPPED)
     written(progress)
     if not quiet:
         out.print(f"written: {output}/report.html, results.csv, plans/", highlight=False)
