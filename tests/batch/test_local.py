@@ -108,9 +108,8 @@ def test_a_worker_that_cannot_start_stops_the_run_with_its_reason():
     """Every job would fail in the same way: none is blamed."""
     engine = LocalEngine(1, solver="tests.batch.nowhere:solve")
     engine.give(task("good"))
-    with pytest.raises(CannotWork, match="No module named 'tests.batch.nowhere'"):
-        while True:
-            engine.events(1.0)
+    with pytest.raises(CannotWork, match=r"No module named 'tests\.batch\.nowhere'"):
+        run_to_end(engine, "good")
 
 
 def test_workers_die_with_the_process_that_started_them():

@@ -194,7 +194,8 @@ def test_a_killed_solve_goes_on_from_its_checkpoint(tmp_path):
     folder = tmp_path / "night"
     path = write_scenario(tmp_path, "continued")
     script = (
-        "import sys\nfrom planner.batch import run_batch\nfrom planner.batch.engines.local import LocalEngine\n"
+        "import sys\nfrom planner.batch import run_batch\n"
+        "from planner.batch.engines.local import LocalEngine\n"
         f"list(run_batch(sys.argv[1], sys.argv[2], engine=LocalEngine(1, solver={SOLVER!r})))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(path), str(folder)], cwd=REPOSITORY)

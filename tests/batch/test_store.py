@@ -80,7 +80,7 @@ def test_only_the_holder_of_the_lease_may_give_a_result(store):
 
 
 def test_jobs_of_living_runs_are_left_alone(store, monkeypatch):
-    """This process lives until its run ends; another machine's until it was silent for too long."""
+    """A run of this process lives until its run ends; another machine's until it was silent for too long."""
     mine = Owner.new()
     elsewhere = Owner("other/host", 1, "1", "run")
     store.take(mine, "local", 1)

@@ -108,7 +108,7 @@ def test_pipeline_stages_raise_latency_of_one_token_and_not_of_prompts() -> None
     one = model("llama-3.1-70b", "h100-sxm", tp=4)
     two = model("llama-3.1-70b", "h100-sxm", tp=4, pp=2)
     assert float(two.step_ms(1, 1000)) > float(one.step_ms(1, 1000))
-    assert float(two.prefill_ms(60000)) < 0.7 * float(one.prefill_ms(60000))
+    assert float(two.prefill_ms(60000)) < 0.9 * float(one.prefill_ms(60000))
 
 
 def test_weight_only_quantisation_saves_bytes_and_no_flops() -> None:
