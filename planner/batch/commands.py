@@ -197,6 +197,8 @@ def _run(
                 entries, folder, engine=engine, workers=workers, limits=chosen, address=address
             ):
                 view.add(result)
+    except ConnectionError as error:
+        _stop(str(error), BAD_INPUT)
     except (StoreFailure, CannotWork) as failure:
         _stop(str(failure), STOPPED)
     except KeyboardInterrupt:
