@@ -153,19 +153,23 @@ class Bench:
         """Whether the rate found for the SLO lies within the margin of the replay's.
 
         `verdict`: hit, high (the replay misses the SLO a margin below), low (it keeps it a margin
-        above), or cannot (no rate found and none replayed).
+        above), or cannot (no rate found and none replayed). `near`: within twice the margin.
         """
         replica = self.replica(case.shape)
         columns = service_columns([replica], case.profile, [case.objective], case.pool_size)
         column = columns[0][0]
-        if column.rate_rps <= 0:
+        rate, concurrency, near = column.rate_rps, column.concurrency, True
+        if rate <= 0:
             verdict = "low" if self._keeps(case, *_idle(replica, case)) else "cannot"
-        elif not self._keeps(case, column.rate_rps * (1 - MARGIN), column.concurrency):
+            near = verdict == "cannot"
+        elif not self._keeps(case, rate * (1 - MARGIN), concurrency):
             verdict = "high"
-        elif _saturated(column) or not self._keeps(case, column.rate_rps * (1 + MARGIN), column.concurrency):
+            near = self._keeps(case, rate * (1 - 2 * MARGIN), concurrency)
+        elif _saturated(column) or not self._keeps(case, rate * (1 + MARGIN), concurrency):
             verdict = "hit"
         else:
             verdict = "low"
+            near = not self._keeps(case, rate * (1 + 2 * MARGIN), concurrency)
         return {
             "case": case.number,
             "ttft_ms": case.objective.ttft_ms,
@@ -174,6 +178,7 @@ class Bench:
             "utilization": column.utilization,
             "limited_by": column.limited_by,
             "verdict": verdict,
+            "near": near,
         }
 
     def _keeps(self, case: Case, rate_rps: float, concurrency: float) -> bool:
@@ -227,7 +232,8 @@ def summary(latencies: pd.DataFrame, rates: pd.DataFrame) -> str:
         hits = (servable["verdict"] == "hit").mean()
         lines.append("")
         lines.append(
-            f"rate for a p99 SLO within {MARGIN:.0%} of the replay's: {hits:.1%} of {len(servable)} cases; "
+            f"rate for a p99 SLO within {MARGIN:.0%} of the replay's: {hits:.1%} of {len(servable)} cases "
+            f"(within {2 * MARGIN:.0%}: {servable['near'].mean():.1%}); "
             f"too low in {(servable['verdict'] == 'low').mean():.1%}, "
             f"too high in {(servable['verdict'] == 'high').mean():.1%}; "
             f"{len(rates) - len(servable)} more cannot keep theirs at any rate, as found"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 import numpy as np
 import numpy.typing as npt
@@ -207,13 +208,20 @@ def pace(model: LoadModel, rate: FloatArray, counts: CountTable) -> Pace:
         both = np.broadcast_to(bare, (len(rate), len(bare)))
         return Pace(bare, np.zeros_like(both), both)
     cost = np.broadcast_to(model.cost_ms[:, 0], (len(rate), len(bare)))
+    fullest = model.table.step_ms(model.levels, None, model.room(model.levels), float(model.prefix.mean()))
     for _ in range(3):
         share = np.minimum(rate[:, None] * cost, _FULLEST)
-        met = rate[:, None] * np.maximum(bare, cost) / (1.0 - share)
+        # prompts arrive in long iterations more often than in short ones: E[T^2]/E[T], with the
+        # variance of an iteration that serves the arrivals of the one before
+        varied = cost**2 * (1.0 + model.prompt_spread) * rate[:, None] * counts.cv**2 / (1.0 - share**2)
+        met = rate[:, None] * np.minimum(bare / (1.0 - share) + varied, np.maximum(fullest, bare))
         # a prompt shares its iteration with those before and those after it
         thirds = counts.at(_THIRDS).within(met[..., None] / 2.0)
-        shared = [1.0 + 2.0 * thirds[..., i] for i in range(len(_THIRDS))]
-        cost = sum((model.prompt_cost_ms(model.levels, b) for b in shared), np.zeros_like(met)) / len(shared)
+        cost = np.zeros_like(met)
+        for i, j in combinations_with_replacement(range(len(_THIRDS)), 2):
+            weight = (1.0 if i == j else 2.0) / len(_THIRDS) ** 2
+            together = 1.0 + thirds[..., i] + thirds[..., j]
+            cost = cost + weight * model.prompt_cost_ms(model.levels, together)
     share = np.minimum(rate[:, None] * cost, _FULLEST)
     return Pace(bare, cost, np.asarray(bare / (1.0 - share)))
 
