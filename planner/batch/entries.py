@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from planner.batch.grid import KINDS, kind_of, points_of, sweep_points_of
 from planner.files import Document, InputFault, InputFaults, read_document
 
 if TYPE_CHECKING:
@@ -106,44 +107,58 @@ def _of_path(path: Path, notes: list[str]) -> list[Entry]:
 
 
 def _of_folder(folder: Path, notes: list[str]) -> list[Entry]:
-    """Return every scenario in a folder and the folders in it; other YAML files are named in the notes."""
+    """Return every scenario in a folder and the folders in it; other YAML files are named in the notes.
+
+    A file that is no YAML at all becomes an entry like the rest: it ends as `invalid` and stops nothing else.
+    """
     found: list[Entry] = []
     faults: list[InputFault] = []
     others: list[str] = []
+    studies: list[str] = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         if path.suffix.lower() not in SCENARIO_SUFFIXES or any(part.startswith(".") for part in name.parts):
             continue
+        label = str(name.with_suffix(""))
         try:
             document = read_document(path)
-            if _is_question(document.data):
-                found += _of_document(document, path.resolve(), str(name.with_suffix("")))
-            else:
+        except InputFaults:
+            found.append(Entry(label, str(path.resolve())))
+            continue
+        try:
+            if not _is_question(document.data):
                 others.append(str(name))
+            elif kind_of(document) not in KINDS:
+                studies.append(f"{name} (`planner {kind_of(document)}`)")
+            else:
+                found += _of_document(document, path.resolve(), label)
         except InputFaults as error:
             faults += error.faults
     if faults:
         raise InputFaults(faults)
     if others:
         notes.append(f"not scenarios, left out: {', '.join(others)}")
+    if studies:
+        notes.append(f"studies with a command of their own, left out: {', '.join(studies)}")
     return found
 
 
 def _is_question(data: Any) -> bool:
-    """Return whether a document is meant as a scenario or a study: topologies and catalogs are neither."""
-    return isinstance(data, Mapping) and bool({"workloads", "topology", "scenario"} & set(data))
+    """Return whether a document is meant as a scenario or a study: no topology, catalog or plan is."""
+    if not isinstance(data, Mapping) or {"scenario", "status"} <= set(data):
+        return False
+    return bool({"workloads", "topology", "scenario"} & set(data))
 
 
 def _of_document(document: Document, path: Path, name: str) -> list[Entry]:
     data = document.data
     if isinstance(data, Mapping) and "scenario" in data and "workloads" not in data:
-        from planner.batch.grid import points_of
-
+        points = sweep_points_of(path) if kind_of(document) == "sweep" else points_of(document, path)
         return [
             Entry(
                 f"{name}: {point.name}" if point.name else name, point.scenario, point.overrides, point.folder
             )
-            for point in points_of(document, path)
+            for point in points
         ]
     return [Entry(name, str(path))]
 

@@ -1,4 +1,4 @@
-"""A study file with many jobs in it: one scenario, and a grid or a list of changes to it."""
+"""A study file with many jobs in it: one scenario, and a grid or a list of changes to it, or a sweep."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from planner.files import Document, FieldProblem, FileModel, InputFaults, validate
+from planner.files import Document, FieldProblem, FileModel, InputFault, InputFaults, validate
+
+KINDS = ("batch", "sweep")
+"""Kinds of studies whose points are solved one by one, none needing the answer of another."""
 
 MOST_POINTS = 100_000
 """More points than this in one grid are taken for a mistake."""
@@ -60,17 +63,53 @@ class Point:
     folder: str
 
 
+def kind_of(document: Document) -> str:
+    """Return the kind of study that a file says it is; batch where it says nothing."""
+    data = document.data
+    stated = data.get("study") if isinstance(data, Mapping) else None
+    if stated is None and isinstance(data, Mapping) and "vary" in data:
+        return "sweep"
+    return "batch" if stated is None else str(stated)
+
+
+def sweep_points_of(path: Path) -> list[Point]:
+    """Return the points of a sweep (`planner sweep`), in its order; each is a job.
+
+    Raises:
+        InputFaults: everything that is wrong in the study, or a path in it that leads nowhere.
+    """
+    from planner.study.inputs import Inputs, input_fault
+    from planner.study.study_file import open_study
+    from planner.study.sweep import SweepStudy, sweep_points
+
+    opened = open_study(SweepStudy, path)
+    inputs = Inputs(opened.question())
+    scenario = str(opened.scenario) if isinstance(opened.scenario, Path) else opened.scenario
+    found: list[Point] = []
+    faults: list[InputFault] = []
+    for change in sweep_points(opened):
+        try:
+            changes = [text for at, value in change.items() for text in inputs.overrides(at, value)]
+            overrides = (*opened.study.changes, *changes)
+            found.append(Point(_label(change), scenario, overrides, str(opened.folder)))
+        except LookupError as error:
+            faults.append(input_fault(opened.document, ("vary",), error))
+    if faults:
+        raise InputFaults(faults)
+    return found
+
+
 def points_of(document: Document, path: Path) -> list[Point]:
     """Return the variants of a study file, the grid's before the list's.
 
     Raises:
         InputFaults: a field is wrong, the scenario's file is missing, or it is a study of another kind.
     """
-    data = document.data
-    kind = data.get("study", "batch")
+    kind = kind_of(document)
     if kind != "batch":
-        advice = f"run `planner {kind}` on it" if isinstance(kind, str) else ""
-        raise InputFaults([document.fault(("study",), f"'{kind}'", "batch", advice)])
+        raise InputFaults(
+            [document.fault(("study",), f"'{kind}'", " or ".join(KINDS), f"run `planner {kind}` on it")]
+        )
     file = validate(GridFile, document)
     scenario: str | Mapping[str, Any] = file.scenario
     if isinstance(scenario, str):

@@ -117,7 +117,7 @@ def test_everything_wrong_with_a_list_is_said_at_once(tmp_path):
         ("scenario: cloud.yaml\ngrid: {solver.seed: []}\n", "at least one value"),
         ("scenario: cloud.yaml\ngird: {}\nlist: [{a: 1}]\n", "did you mean 'grid'"),
         ("scenario: nowhere.yaml\ngrid: {solver.seed: [1]}\n", "no file 'nowhere.yaml'"),
-        ("study: sweep\nscenario: cloud.yaml\n", "run `planner sweep`"),
+        ("study: pareto\nscenario: cloud.yaml\n", "run `planner pareto`"),
     ],
 )
 def test_a_study_that_is_wrong_is_refused_with_its_line(tmp_path, text, expected):
@@ -144,3 +144,35 @@ def test_nothing_to_do_is_a_mistake_too(tmp_path):
     assert "at least one" in faults_of(tmp_path)[0]
     (tmp_path / "jobs.csv").write_text("a,b\n1,2\n")
     assert "a column `scenario`" in faults_of(tmp_path / "jobs.csv")[0]
+
+
+def test_a_sweep_is_a_job_for_each_of_its_points(tmp_path):
+    """The study of `planner sweep` can run as a batch; relative values are worked out from the scenario."""
+    write_scenario(tmp_path, "cloud")
+    study = tmp_path / "sweep.yaml"
+    study.write_text(
+        "study: sweep\nscenario: cloud.yaml\n"
+        "vary:\n  workloads.*.rate_rps: ['*0.5', 30]\n  solver.seed: [1, 2]\n"
+    )
+    entries, _ = read_entries(study)
+    assert [rate_of(entry) for entry in entries] == [10, 10, 30, 30]
+    assert [entry.question().scenario.solver.seed for entry in entries] == [1, 2, 1, 2]
+    study.write_text("study: sweep\nscenario: cloud.yaml\nvary: {worklods.*.rate_rps: [1]}\n")
+    (message,) = faults_of(study)
+    assert message.startswith(f"{study}:3: vary")
+
+
+def test_a_folder_with_a_broken_file_and_other_studies_still_runs(tmp_path):
+    """What is no YAML becomes a job that ends as invalid; studies of other kinds and plans are left out."""
+    write_scenario(tmp_path, "good")
+    (tmp_path / "broken.yaml").write_text("workloads: [\n")
+    (tmp_path / "front.yaml").write_text("study: pareto\nscenario: good.yaml\n")
+    (tmp_path / "plan.json").write_text('{"scenario": {}, "status": "optimal"}')
+    entries, notes = read_entries(tmp_path)
+    assert [entry.name for entry in entries] == ["broken", "good"]
+    with pytest.raises(InputFaults, match="valid YAML"):
+        entries[0].question()
+    assert notes == [
+        "not scenarios, left out: plan.json",
+        "studies with a command of their own, left out: front.yaml (`planner pareto`)",
+    ]
