@@ -15,6 +15,12 @@ from planner.files.faults import InputFault, InputFaults, close_matches
 
 Loc = tuple[str | int, ...]
 
+MOST_VALUES = 500_000
+"""Values one file may hold once its aliases are written out; the largest shipped file has 3,000."""
+
+DEEPEST = 100
+"""How many mappings and lists may stand inside one another."""
+
 
 @dataclass(frozen=True)
 class Document:
@@ -105,7 +111,7 @@ def read_document(path: str | Path) -> Document:
     path = Path(path)
     name = str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows editors begin files with a mark
     except FileNotFoundError:
         folder = path.parent
         siblings = [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
@@ -128,14 +134,18 @@ def parse_document(text: str, name: str = "input", path: Path | None = None) -> 
     """Parse YAML or JSON text (JSON is read as the YAML it is, to keep the lines).
 
     Raises:
-        InputFaults: the text is not YAML/JSON; with the line of the typo.
+        InputFaults: the text is not YAML/JSON, with the line of the typo; or it is nested too deeply, or
+            grows beyond measure once its aliases are written out.
     """
+    text = text.removeprefix("\ufeff")
     if path is not None and path.suffix.lower() == ".json":
         try:
             json.loads(text)
         except json.JSONDecodeError as error:
             fault = InputFault(name, error.lineno, "", f"{error.msg}", "valid JSON")
             raise InputFaults([fault]) from None
+        except RecursionError:
+            raise InputFaults([_too_deep(name, None)]) from None
     yaml = YAML(typ="rt")
     try:
         loaded = yaml.load(text)
@@ -144,8 +154,18 @@ def parse_document(text: str, name: str = "input", path: Path | None = None) -> 
     except (YAMLError, ValueError, TypeError) as error:
         message = str(error).splitlines()[0]
         raise InputFaults([InputFault(name, None, "", message, "valid YAML")]) from None
-    lines: dict[Loc, int] = {(): 1}
-    return Document(_plain(loaded, (), lines), path, name, lines)
+    except RecursionError:
+        raise InputFaults([_too_deep(name, None)]) from None
+    writer = _Writer(name)
+    data = writer.plain(loaded, ())
+    return Document(data, path, name, writer.lines)
+
+
+def _too_deep(name: str, line: int | None) -> InputFault:
+    """Return the fault of a file with too many levels."""
+    return InputFault(
+        name, line, "", f"more than {DEEPEST} levels of mappings and lists", f"at most {DEEPEST}"
+    )
 
 
 def _typo(name: str, text: str, error: MarkedYAMLError) -> InputFault:
@@ -162,35 +182,66 @@ def _typo(name: str, text: str, error: MarkedYAMLError) -> InputFault:
     return InputFault(name, line, "", found, "valid YAML", advice)
 
 
-def _plain(node: Any, loc: Loc, lines: dict[Loc, int]) -> Any:
-    """Turn ruamel's values into plain Python and note the line of every value under `loc`."""
-    if isinstance(node, CommentedMap):
+class _Writer:
+    """Turns ruamel's values into plain Python and notes the line of every value.
+
+    Aliases are written out, so a few lines can stand for more values than any memory holds: both the
+    number of values and the levels are bounded.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.lines: dict[Loc, int] = {(): 1}
+        self.values = 0
+
+    def plain(self, node: Any, loc: Loc) -> Any:
+        """Return the value at `loc` as dict, list, str, int, float, bool or None.
+
+        Raises:
+            InputFaults: there are too many values or levels.
+        """
+        self.values += 1
+        if self.values > MOST_VALUES:
+            found = f"more than {MOST_VALUES:,} values once aliases (*name) are written out"
+            fault = InputFault(self.name, self.lines.get(loc[:1]), "", found, f"at most {MOST_VALUES:,}")
+            raise InputFaults([fault])
+        if len(loc) > DEEPEST:
+            raise InputFaults([_too_deep(self.name, self.lines.get(loc[:1]))])
+        if isinstance(node, CommentedMap):
+            return self.mapping(node, loc)
+        if isinstance(node, CommentedSeq):
+            return self.sequence(node, loc)
+        if node is None or isinstance(node, bool):
+            return node
+        if isinstance(node, int):
+            # ruamel's ScalarBoolean is an int that is not a bool; an anchored `true` becomes one.
+            return bool(node) if type(node).__name__ == "ScalarBoolean" else int(node)
+        if isinstance(node, float):
+            return float(node)
+        if isinstance(node, datetime.date):  # datetime included
+            return node.isoformat()
+        return str(node)
+
+    def mapping(self, node: CommentedMap, loc: Loc) -> dict[str, Any]:
+        """Return a mapping with text for keys."""
         positions = node.lc.data or {}
-        out: dict[Any, Any] = {}
+        out: dict[str, Any] = {}
         for key, value in node.items():
             # YAML reads `5: x` and `on: x` as number and boolean keys; fields are text.
-            word = key if isinstance(key, str) else str(key)
+            word = str(key)
             here = (*loc, word)
             if key in positions:
-                lines[here] = int(positions[key][0]) + 1
-            out[str(word)] = _plain(value, here, lines)
+                self.lines[here] = int(positions[key][0]) + 1
+            out[word] = self.plain(value, here)
         return out
-    if isinstance(node, CommentedSeq):
+
+    def sequence(self, node: CommentedSeq, loc: Loc) -> list[Any]:
+        """Return a list."""
         rows = node.lc.data or {}
         items = []
         for index, value in enumerate(node):
             here = (*loc, index)
             if index in rows:
-                lines[here] = int(rows[index][0]) + 1
-            items.append(_plain(value, here, lines))
+                self.lines[here] = int(rows[index][0]) + 1
+            items.append(self.plain(value, here))
         return items
-    if node is None or isinstance(node, bool):
-        return node
-    if isinstance(node, int):
-        # ruamel's ScalarBoolean is an int that is not a bool; an anchored `true` becomes one.
-        return bool(node) if type(node).__name__ == "ScalarBoolean" else int(node)
-    if isinstance(node, float):
-        return float(node)
-    if isinstance(node, datetime.date):  # datetime included
-        return node.isoformat()
-    return str(node)

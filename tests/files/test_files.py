@@ -168,3 +168,45 @@ def test_faults_travel_between_processes() -> None:
         validate(Bike, parse_document("{}"))
     again = pickle.loads(pickle.dumps(caught.value))
     assert again.faults == caught.value.faults
+
+
+BOMB = "templates:\n  a0: &a0 [x, x]\n" + "".join(
+    f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+)
+
+
+def test_aliases_that_grow_beyond_measure_are_a_fault() -> None:
+    """A dozen lines that stand for 2e11 values are refused at once, with the line they begin at."""
+    with pytest.raises(InputFaults) as caught:
+        parse_document(BOMB, "bomb.yaml")
+    (fault,) = caught.value.faults
+    assert (fault.file, fault.line) == ("bomb.yaml", 1)
+    assert "aliases" in fault.found
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 150 + "]" * 150, "a: " + "[" * 3_000 + "]" * 3_000])
+def test_values_without_end_are_a_fault(text: str) -> None:
+    """Brackets without end, whether the parser still takes them or not."""
+    with pytest.raises(InputFaults, match="levels"):
+        parse_document(text)
+
+
+def test_json_without_end_is_a_fault() -> None:
+    """The JSON parser gives up in words too."""
+    with pytest.raises(InputFaults, match="levels"):
+        parse_document("[" * 200_000 + "]" * 200_000, path=Path("deep.json"))
+
+
+def test_ordinary_aliases_are_written_out() -> None:
+    """An alias used three times is three values, each with the line where it stands."""
+    document = parse_document("a: &a {x: 1}\nb: [*a, *a]\n")
+    assert document.data == {"a": {"x": 1}, "b": [{"x": 1}, {"x": 1}]}
+
+
+@pytest.mark.parametrize("ending", ["yaml", "json"])
+def test_the_mark_at_the_start_of_windows_files_is_no_content(tmp_path: Path, ending: str) -> None:
+    """A byte-order mark is skipped, in YAML and JSON."""
+    path = tmp_path / f"file.{ending}"
+    path.write_bytes(b"\xef\xbb\xbf" + b'{"a": 1}')
+    assert read_document(path).data == {"a": 1}
+    assert parse_document('\ufeff{"a": 1}', path=path).data == {"a": 1}
