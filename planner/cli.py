@@ -16,6 +16,7 @@ from rich.console import Console
 
 from planner import __version__
 from planner.batch.commands import batch_app
+from planner.interop.commands import import_app
 from planner.study.commands import register as register_studies
 
 BAD_INPUT, INFEASIBLE, STOPPED = 2, 3, 4
@@ -31,6 +32,7 @@ topology_app = typer.Typer(no_args_is_help=True, help="Look at and check topolog
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(topology_app, name="topology")
 app.add_typer(batch_app, name="batch")
+app.add_typer(import_app, name="import")
 
 out = Console()
 err = Console(stderr=True)
@@ -175,9 +177,9 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Replay a plan request by request; TTFT and TPOT percentiles and SLO attainment per workload."""
-    from planner.interop.traces import read_trace
     from planner.plan.types import Plan
     from planner.report.replay import print_replay
+    from planner.scenario import read_trace
     from planner.simulate.replay import replay_plan
 
     result = replay_plan(

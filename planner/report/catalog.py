@@ -13,9 +13,11 @@ from planner.catalog import KINDS, UnknownEntry, catalog_entry, catalog_rows, lo
 from planner.files import close_matches
 from planner.report.topology import topology_record
 from planner.report.wide import print_wide, wide_table
+from planner.scenario.presets import Preset, workload_presets
 from planner.topology import build_graph, load_topology, topology_names
 
 TOPOLOGIES = "topologies"
+PRESETS = "presets"
 
 
 def catalog_table(kind: str, extra: Path | None = None) -> list[dict[str, Any]]:
@@ -28,6 +30,8 @@ def catalog_table(kind: str, extra: Path | None = None) -> list[dict[str, Any]]:
     catalog = load_catalog(extra)
     if _is_topologies(kind):
         return [_topology_row(name) for name in topology_names()]
+    if _is_presets(kind):
+        return [_preset_row(name, preset) for name, preset in workload_presets().items()]
     try:
         return catalog_rows(catalog, kind)
     except UnknownEntry:
@@ -44,6 +48,8 @@ def catalog_record(kind: str, name: str, extra: Path | None = None) -> dict[str,
     catalog = load_catalog(extra)
     if _is_topologies(kind):
         return topology_record(name)
+    if _is_presets(kind):
+        return _preset_record(name)
     if kind not in KINDS and f"{kind}s" not in KINDS and kind not in {k.rstrip("s") for k in KINDS}:
         raise LookupError(_no_such_kind(kind))
     return catalog_entry(catalog, kind, name)
@@ -53,8 +59,39 @@ def _is_topologies(kind: str) -> bool:
     return kind in (TOPOLOGIES, "topology")
 
 
+def _is_presets(kind: str) -> bool:
+    return kind in (PRESETS, "preset")
+
+
+def _preset_row(name: str, preset: Preset) -> dict[str, Any]:
+    """A workload to start from, without its source (`planner catalog show presets NAME`)."""
+    use = preset.use
+    row: dict[str, Any] = {"id": name, "title": preset.title}
+    for side, tokens in (("in", use.input_tokens), ("out", use.output_tokens)):
+        row |= {f"{side}_mean": round(tokens.mean), f"{side}_p99": round(float(tokens.quantile(0.99)))}
+    return row | {
+        "prefix_hit_rate": use.prefix_hit_rate,
+        "burstiness_cv": use.burstiness_cv,
+        "ttft_ms": use.slo.ttft_ms,
+        "tpot_ms": use.slo.tpot_ms,
+        "percentile": use.slo.percentile,
+        "confidence": preset.confidence,
+    }
+
+
+def _preset_record(name: str) -> dict[str, Any]:
+    presets = workload_presets()
+    if name not in presets:
+        raise LookupError(
+            f"no preset '{name}'; there are {', '.join(presets)} ({close_matches(name, presets)})"
+        )
+    preset = presets[name]
+    about = {"id": name, "title": preset.title, "confidence": preset.confidence, "source": preset.source}
+    return about | {key: value for key, value in preset.as_workload(name).items() if key != "name"}
+
+
 def _no_such_kind(kind: str) -> str:
-    kinds = [*KINDS, TOPOLOGIES]
+    kinds = [*KINDS, TOPOLOGIES, PRESETS]
     hint = close_matches(kind, kinds)
     return f"no catalog kind '{kind}'; there are {', '.join(kinds)}" + (f" ({hint})" if hint else "")
 
@@ -72,7 +109,7 @@ def _topology_row(name: str) -> dict[str, Any]:
     }
 
 
-PROSE = ("description", "notes")
+PROSE = ("description", "notes", "title")
 """Columns of prose; all others stay on one line, however wide the table becomes."""
 
 

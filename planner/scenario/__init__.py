@@ -10,10 +10,10 @@ from planner.scenario.load import Examined, examine_scenario, load_scenario
 from planner.scenario.names import instance_price, region_names
 from planner.scenario.overrides import apply_overrides
 from planner.scenario.promises import Limits, Objective, Reliability
+from planner.scenario.request_trace import Trace, read_trace
 from planner.scenario.scenario import Scenario
 from planner.scenario.schema import scenario_json_schema
 from planner.scenario.solving import Performance, Solver
-from planner.scenario.trace import read_trace
 from planner.scenario.workload import ANYWHERE, Slo, Workload
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Slo",
     "Solver",
     "TokenDistribution",
+    "Trace",
     "Workload",
     "apply_overrides",
     "examine_scenario",

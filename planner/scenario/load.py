@@ -10,7 +10,7 @@ from planner.files import Document, InputFault, InputFaults, read_document, vali
 from planner.scenario.names import RateTable, name_faults, read_rate_table
 from planner.scenario.overrides import apply_overrides, split_topology_overrides
 from planner.scenario.scenario import Scenario
-from planner.scenario.trace import fill_from_traces
+from planner.scenario.trace import fill_workloads
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def examine_scenario(
     document = document.with_data(data)
     data, missing = _with_absolute_paths(document, folder)
     faults += missing
-    data, unreadable = fill_from_traces(document.with_data(data))
+    data, unreadable = fill_workloads(document.with_data(data))
     faults += unreadable
     document = document.with_data(data)
 

@@ -35,7 +35,7 @@ class Preset(FileModel):
     confidence: Literal["high", "medium", "low"]
 
     def as_workload(self, name: str) -> dict[str, Any]:
-        """The entry to put under `workloads:` of a scenario (add `llms`, `origins`, `rate_rps`)."""
+        """The entry that `preset: NAME` stands for (add `llms`, `origins`, `rate_rps`)."""
         return {"name": name, **self.use.model_dump(mode="json", exclude_unset=True, exclude_none=True)}
 
 

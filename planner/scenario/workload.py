@@ -46,6 +46,11 @@ class Workload(FileModel):
     """Requests of one kind."""
 
     name: str = Field(min_length=1, description="Unique name; used in messages, rows and reports.")
+    preset: str | None = Field(
+        default=None,
+        description="A workload to start from (`planner catalog list presets`): gives what is not stated of"
+        " input_tokens, output_tokens, prefix_hit_rate, burstiness_cv and, field by field, slo.",
+    )
     llms: list[str] = Field(
         min_length=1,
         description="LLMs that may answer: catalog ids, Hugging Face ids or paths to a config.json."
@@ -59,7 +64,7 @@ class Workload(FileModel):
     rate_rps: float = Field(
         ge=0,
         description="Arrival rate at the peak, requests/s. With a `trace` it may be left out: the"
-        " rate of the trace's busiest ten minutes.",
+        " rate of the trace's busiest minute (longer where that holds few).",
     )
     profile: list[Annotated[float, Field(ge=0)]] | None = Field(
         default=None,
@@ -67,8 +72,9 @@ class Workload(FileModel):
     )
     trace: str | None = Field(
         default=None,
-        description="CSV of real requests with columns `t_s`, `in_tokens`, `out_tokens`; gives what"
-        " is not stated of rate_rps, input_tokens, output_tokens and burstiness_cv.",
+        description="File of real requests: Azure LLM inference, BurstGPT, Mooncake, or a CSV with the"
+        " columns `t_s`, `in_tokens`, `out_tokens` and optionally `cached_tokens` or `prefix_hash`. Gives"
+        " what is not stated of rate_rps, profile, token lengths, prefix_hit_rate and burstiness_cv.",
     )
     input_tokens: TokenDistribution = Field(
         description="Prompt length, tokens: a number, or some of mean, p50 and p99, or quantiles,"

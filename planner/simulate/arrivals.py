@@ -7,16 +7,15 @@ the replay is.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from planner.performance.service import RequestProfile
+from planner.scenario.request_trace import RequestTable
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Arrival: TypeAlias = tuple[float, int, int, int]
 """Arrival time in ms, prompt tokens, of them cached, answer tokens."""
 
@@ -24,16 +23,6 @@ _BLOCK = 4096
 _RUN_IN_GAPS = 200.0
 _MS_PER_S = 1000.0
 _HOUR_MS = 3_600_000.0
-
-
-@dataclass(frozen=True)
-class RequestTable:
-    """Requests of a trace: equal-length arrays ordered by `arrival_s` (seconds from its start)."""
-
-    arrival_s: FloatArray
-    prompt: IntArray
-    cached: IntArray
-    output: IntArray
 
 
 def renewal_stream(

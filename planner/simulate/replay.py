@@ -23,7 +23,8 @@ from planner.plan.service_table import request_profile
 from planner.plan.types import Plan, RoutePlan
 from planner.plan.verify.context import Context, read_context
 from planner.scenario import Workload
-from planner.simulate.arrivals import Arrival, RequestTable, renewal_stream, trace_stream
+from planner.scenario.request_trace import RequestTable
+from planner.simulate.arrivals import Arrival, renewal_stream, trace_stream
 from planner.simulate.failures import read_failure, replicas_lost, servers_lost
 from planner.simulate.loop import Failure, Latencies, Link, Path, Replay, Stream
 from planner.simulate.pool import Pool, engine_limits

@@ -2,7 +2,9 @@
 
 import pytest
 
-from planner.scenario import Workload
+from planner.files import InputFaults
+from planner.report.catalog import catalog_record, catalog_table
+from planner.scenario import Workload, load_scenario
 from planner.scenario.presets import workload_presets
 
 
@@ -24,3 +26,38 @@ def test_the_presets_cover_the_kinds_of_serving() -> None:
     assert {f"mlperf-llama2-70b-{kind}" for kind in ("server", "interactive")} <= names
     interactive = workload_presets()["mlperf-llama2-70b-interactive"].use.slo
     assert (interactive.ttft_ms, interactive.tpot_ms) == (450, 40)
+
+
+def scenario(**workload: object) -> dict[str, object]:
+    """A scenario of one workload with these fields."""
+    entry = {"name": "w", "llms": ["llama-3.1-8b"], "rate_rps": 1, **workload}
+    return {"topology": "single-rack-h100", "workloads": [entry]}
+
+
+def test_a_workload_starts_from_a_preset_and_states_the_rest() -> None:
+    """Own fields win; of an SLO each own time wins, the others stay."""
+    found = load_scenario(scenario(preset="chat", output_tokens=77, slo={"ttft_ms": 900})).workload("w")
+    assert found.input_tokens.p99 == 4142
+    assert found.output_tokens.mean == 77
+    assert found.burstiness_cv == 1.05
+    assert found.slo is not None
+    assert (found.slo.ttft_ms, found.slo.tpot_ms) == (900, 50)
+
+
+def test_an_unknown_preset_is_one_fault() -> None:
+    """Its missing fields are not told as well."""
+    with pytest.raises(InputFaults) as caught:
+        load_scenario(scenario(preset="chatt"))
+    (fault,) = caught.value.faults
+    assert fault.field == "workloads.w.preset"
+    assert "did you mean 'chat'" in fault.advice
+
+
+def test_presets_are_listed_and_shown_with_their_source() -> None:
+    """Beside the other kinds of the catalog."""
+    rows = {row["id"]: row for row in catalog_table("presets")}
+    assert rows["mlperf-llama2-70b-interactive"]["ttft_ms"] == 450
+    assert rows["agentic"]["prefix_hit_rate"] == 0.857
+    assert "Splitwise" in catalog_record("presets", "code")["source"]
+    with pytest.raises(LookupError, match="no preset 'cod'"):
+        catalog_record("presets", "cod")

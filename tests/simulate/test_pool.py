@@ -9,7 +9,8 @@ import pytest
 
 from planner.performance.service import RequestProfile, latency_curves
 from planner.scenario.distributions import TokenDistribution
-from planner.simulate.arrivals import RequestTable, renewal_stream, trace_stream
+from planner.scenario.request_trace import RequestTable
+from planner.simulate.arrivals import renewal_stream, trace_stream
 from planner.simulate.loop import Failure, Link, Path, Replay, Stream
 from planner.simulate.pool import Pool
 from planner.simulate.single import replay_pool, step_clock

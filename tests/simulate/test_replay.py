@@ -11,7 +11,7 @@ import pytest
 
 from planner.plan.solve import solve
 from planner.plan.types import Plan
-from planner.simulate.arrivals import RequestTable
+from planner.scenario.request_trace import RequestTable
 from planner.simulate.failures import read_failure
 from planner.simulate.replay import replay_plan
 from planner.simulate.result import Limits, WorkloadReplay

@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 from planner.files import InputFaults
-from planner.interop.traces import (
-    Trace,
-    burstiness_cv,
-    length_classes,
-    read_trace,
-    workload_from_trace,
-)
 from planner.scenario.distributions import TokenDistribution
-from planner.simulate.arrivals import RequestTable
+from planner.scenario.request_trace import RequestTable, Trace, read_trace
+from planner.scenario.trace_workload import burstiness_cv, length_classes, workload_from_trace
 
 DATA = Path(__file__).parent / "data"
 
@@ -90,7 +84,7 @@ def test_unordered_rows_are_put_in_order(tmp_path: Path) -> None:
     [
         ("a,b\n1,2\n", "the columns a, b"),
         ("t_s,in_tokens,out_tokens\n0,5,5\n1,oops,5\n", "own.csv:3: in_tokens: found 'oops'"),
-        ("t_s,in_tokens,out_tokens\n0,5,5\n-1,5,5\n", "own.csv:3: t_s"),
+        ("t_s,in_tokens,out_tokens\n0,5,5\n-1,5,5\n", "own.csv:3: t_s: found '-1'"),
         ("t_s,in_tokens,out_tokens\n0,5,5\n", "at least 2"),
     ],
 )
@@ -151,7 +145,7 @@ def test_length_classes_carry_equal_tokens() -> None:
     prompt = rng.lognormal(7, 1.2, 4000).astype(np.int64) + 1
     arrival = np.cumsum(rng.exponential(1.0, 4000))
     trace = Trace(RequestTable(arrival, prompt, np.zeros_like(prompt), np.full(4000, 50)), "plain")
-    parts = length_classes(trace, 3)
+    parts = length_classes(trace.requests, 3)
     masses = [int((part.prompt + part.output).sum()) for part in parts]
     assert max(masses) / min(masses) < 1.05
     assert sum(len(part.prompt) for part in parts) == 4000
