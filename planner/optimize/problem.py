@@ -202,7 +202,7 @@ class Failures:
     names: `survive/feed/fra1-A`. kept_units: matrix (failures x demands) of units still to be served.
     lost_candidate_row / lost_candidate: pairs (failure, candidate) whose servers are all lost.
     lost_one_of: host group that loses single servers (-1: none). lost_rack_of: rack class that loses
-    single racks (-1: none). lost_count: how many of them.
+    single racks (-1: none). lost_count: how many of them; all there are, if those are fewer.
     lost_replica_row / lost_hosting / lost_replicas: triples (failure, hosting, n): the failure takes n
     replicas of the hosting, or all it has, if that is fewer. Counting places alone does not see which
     replicas a lost server held; such rows are added where a plan did not survive as placed.

@@ -7,7 +7,8 @@ is multiplied, so that sums are exact:
 - maintenance of a bought server: price x share per year / 8760 h;
 - infrastructure of a bought server: provisioned kW x USD/kW / (infrastructure life x 8760 h);
 - existing servers cost none of these: their money is spent;
-- rent of a rented server: its price; electricity is part of it;
+- rent of a rented server: its price (electricity is part of it), what was paid ahead over the term, and
+  the interruptions expected of a spot unit;
 - idle electricity of an owned server: idle kW x PUE x tariff;
 - dynamic electricity of a unit of traffic: joules per request x rate of the unit x PUE x tariff;
 - network of a unit of traffic: what its answers cost to send;
@@ -195,7 +196,12 @@ def server_price_usd(server: ServerPlan, setting: Setting) -> float:
 
 
 def server_capex_usd(server: ServerPlan, setting: Setting) -> float:
-    """Return what a server takes of the capex budget: price and network if bought, else nothing."""
+    """Return what a server takes of the capex budget: price and network if bought, what is paid ahead if
+    reserved, else nothing.
+    """
+    if server.origin == "rent":
+        rent = offer_of(server, setting.scenario)
+        return 0.0 if rent is None else rent.upfront_usd
     if server.origin != "buy":
         return 0.0
     return server_price_usd(server, setting) * (1 + setting.scenario.economics.network_adder)
@@ -237,7 +243,7 @@ def rental_micro_usd(server: ServerPlan, setting: Setting) -> int:
     rent = offer_of(server, setting.scenario)
     if rent is None:
         raise LookupError(f"{server.name} is rented, but from no offer of fleet.rent")
-    return round(rent_usd_per_h(rent, setting.catalog) * MICRO)
+    return round((rent_usd_per_h(rent, setting.catalog) + rent.added_usd_per_h) * MICRO)
 
 
 def rent_usd_per_h(rent: Rent, catalog: Catalog) -> float:

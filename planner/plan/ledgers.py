@@ -9,7 +9,7 @@ Watts are whole and provisioned (what breakers and cooling must carry). Rows:
 - `heat/rack_air/<rack>`, `heat/rack_liquid/<rack>`, `heat/<medium>/<loop>`: heat by where it goes;
 - `network/wan/<site>`: answers sent to users;
 - `budget/capex`, `budget/opex`, `carbon/total`, `carbon/per_mtok`, `expected/total`, `servers/total`,
-  `stock/<server>`.
+  `stock/<server>`, `delivery/<server>`: bought, against what arrives in time.
 
 Racks without powered servers have no rows; a limit of None means that nobody stated one.
 """
@@ -226,10 +226,8 @@ def carbon_mg(watts: float, pue: float, g_per_kwh: float) -> int:
 
 
 def capex_usd(content: Content, setting: Setting) -> int:
-    """Return the money for bought servers and retrofits, each rounded up to whole USD."""
-    servers = sum(
-        math.ceil(server_capex_usd(server, setting)) for server in content.servers if server.origin == "buy"
-    )
+    """Return the money paid at once for bought and reserved servers and retrofits, each up to whole USD."""
+    servers = sum(math.ceil(server_capex_usd(server, setting)) for server in content.servers)
     return servers + sum(math.ceil(retrofit_usd(rack, setting)) for rack in content.retrofitted_racks)
 
 
@@ -259,6 +257,10 @@ def budget_rows(content: Content, setting: Setting, columns: Columns) -> list[Le
         *(
             (f"stock/{server}", bought[server], stock, "servers")
             for server, stock in setting.scenario.fleet.stock.items()
+        ),
+        *(
+            (f"delivery/{server}", bought[server], setting.scenario.fleet.deliverable(server), "servers")
+            for server in setting.scenario.fleet.delivery
         ),
     ]
     return [LedgerRow(name=name, used=used, limit=limit, unit=unit) for name, used, limit, unit in rows]

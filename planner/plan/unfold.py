@@ -88,7 +88,8 @@ def _place_servers(
                 retrofitted.append(rack)
     for j, offer in enumerate(assembly.offers):
         if offer.rack_class is None:
-            groups[offer.host_group].extend(_rented(offer, number) for number in range(int(left[j])))
+            first = len(groups[offer.host_group])  # two offers may rent the same in one place
+            groups[offer.host_group].extend(_rented(offer, first + number) for number in range(int(left[j])))
             left[j] = 0
     if left.any():
         raise AssertionError("servers of the solution exceed the mixes chosen for their racks")

@@ -98,7 +98,7 @@ class _Names:
             self._member(("fleet", "buy", index), server, "server", self.catalog.servers)
             if isinstance(server, str) and server in self.catalog.servers:
                 self._can_buy(server, ("fleet", "buy", index), fleet.get("prices_usd"))
-        for part in ("stock", "prices_usd"):
+        for part in ("stock", "delivery", "prices_usd"):
             listed = fleet.get(part)
             for server in listed if isinstance(listed, Mapping) else ():
                 self._member(("fleet", part, server), server, "server", self.catalog.servers)

@@ -1,12 +1,15 @@
 """What must hold besides latency: limits, reliability; and what to optimize."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from planner.files import FieldProblem, FileModel
 
-Loss = Literal["server", "scale_up_domain", "rack", "feed", "cooling_loop", "site"]
+Loss = Literal["server", "scale_up_domain", "rack", "feed", "cooling_loop", "site", "spot"]
+LevelOf = Literal[Loss, "upgrade"]
+Share = Annotated[float, Field(gt=0, le=1)]
 Cheaper = Literal["cost", "power", "carbon", "servers"]
 Better = Literal["served", "tokens_per_s_per_mw"]
 
@@ -50,7 +53,8 @@ class Reliability(FileModel):
     survive: Annotated[list[Loss], BeforeValidator(_as_list, json_schema_input_type=list[Loss] | Loss)] = (
         Field(
             default_factory=list,
-            description="The loss of any one of these, one at a time, is survived.",
+            description="The loss of any one of these, one at a time, is survived. spot: all spot units of"
+            " a region at once.",
         )
     )
     level: float = Field(
@@ -58,6 +62,17 @@ class Reliability(FileModel):
         gt=0,
         le=1,
         description="Share of each workload's demand that still meets its SLO after a loss.",
+    )
+    levels: Mapping[LevelOf, Share] = Field(
+        default_factory=dict,
+        description="That share for some losses, e.g. {site: 0.7}; `upgrade`: while servers are upgraded."
+        " Unlisted: `level`.",
+    )
+    upgrade_servers: int = Field(
+        default=0,
+        ge=0,
+        description="Servers of one type in one fabric domain (or rented place) that are taken out of service"
+        " together for a rolling upgrade, batch after batch, while demand holds. 0: none.",
     )
     headroom: float = Field(
         default=0.0, ge=0, lt=1, description="Share of every pool's capacity kept free in normal times."
@@ -69,6 +84,10 @@ class Reliability(FileModel):
         description="Probability with which a replica is no slower than it was sized for: sizes on the"
         " pessimistic side of the performance model's error band. None: the central estimate (0.5).",
     )
+
+    def level_of(self, loss: LevelOf) -> float:
+        """Return the share of demand that must be served after a loss of a kind."""
+        return self.levels.get(loss, self.level)
 
 
 class Objective(FileModel):

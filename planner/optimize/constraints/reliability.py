@@ -39,6 +39,12 @@ EQUATIONS = (
         "average: a plan that survives the loss of each rack survives the mean of those losses",
     ),
     (
+        "survive/upgrade/{host group}/servers-lost",
+        r"\mathrm{lost}^e = \min\Big(k, \sum_{j \in J_h} \mathrm{servers}_j\Big)",
+        "a rolling upgrade takes k servers of a host group at a time, or all it has, if those are fewer "
+        "(written with a 0/1 choice); their places are taken from the packing rows of the event",
+    ),
+    (
         "survive/{failure}/left/{hosting}",
         r"\mathrm{replicas}^e_p \le \mathrm{replicas}_p - \min(n^e_p, \mathrm{replicas}_p)",
         "where a failure is known to take n replicas of a hosting (written with a 0/1 choice)",
@@ -98,7 +104,11 @@ def _add_event(
     )
     if lost_group >= 0:
         on = np.flatnonzero(group == lost_group)
-        program.extend_rows(rows[on], np.full(len(on), used[lost_group]), count * places[on])
+        if count == 1:
+            gone = used[lost_group]
+        else:
+            gone = _add_servers_lost(program, problem, columns, name, lost_group, count)
+        program.extend_rows(rows[on], np.full(len(on), gone), places[on])
     if lost_class >= 0:
         members = np.flatnonzero(problem.candidates.rack_class == lost_class)
         for row, h, held in zip(rows, group, places, strict=True):
@@ -107,6 +117,34 @@ def _add_event(
                 np.full(len(lost), row), columns["servers"][lost], np.full(len(lost), count * held)
             )
     _add_replica_losses(program, problem, columns, again, failures, event)
+
+
+def _add_servers_lost(
+    program: Program, problem: Problem, columns: Columns, name: str, group: int, count: int
+) -> int:
+    """Add the column min(count, servers of the group), with a free choice which of the two; return it.
+
+    With z in {0, 1}: lost >= count z and lost >= servers - M z; the solver takes the smaller.
+    """
+    members = np.flatnonzero(problem.candidates.host_group == group)
+    most = int(host_group_upper(problem)[group])
+    lost = program.add_columns(f"{name}/servers-lost", np.array([min(count, most)]))
+    choice = program.add_columns(f"{name}/servers-choice", np.ones(1))
+    program.add_rows(
+        (RowInfo(f"{name}/servers-lost-n", "reliability", "servers") for _ in range(1)),
+        [([0], lost, 1), ([0], choice, -min(count, most))],
+        lower=0,
+    )
+    program.add_rows(
+        (RowInfo(f"{name}/servers-lost-all", "reliability", "servers") for _ in range(1)),
+        [
+            ([0], lost, 1),
+            (np.zeros(len(members), dtype=np.int64), columns["servers"][members], -1),
+            ([0], choice, most),
+        ],
+        lower=0,
+    )
+    return int(lost[0])
 
 
 def _add_replica_losses(
@@ -192,8 +230,9 @@ def _add_event_columns(
 def _add_used_columns(
     program: Program, problem: Problem, columns: Columns, failures: Failures
 ) -> dict[int, int]:
-    """Add a 0/1 column for each host group that may lose a server: 1 if it has any."""
-    groups = integers(sorted({int(h) for h in failures.lost_one_of if h >= 0}))
+    """Add a 0/1 column for each host group that may lose one server: 1 if it has any."""
+    single = (failures.lost_one_of >= 0) & (failures.lost_count == 1)
+    groups = integers(sorted({int(h) for h in failures.lost_one_of[single]}))
     used = program.add_columns("survive/used", np.ones(len(groups)))
     upper = host_group_upper(problem)
     row_of = np.full(len(problem.host_groups.names), -1, dtype=np.int64)

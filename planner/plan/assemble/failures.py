@@ -9,6 +9,7 @@ import numpy as np
 from planner.optimize.problem import Failures, integers
 from planner.plan.assemble.offers import Offer
 from planner.scenario import Scenario
+from planner.scenario.promises import LevelOf
 from planner.topology import RackClass, supply_shares
 from planner.topology.nodes import Graph
 
@@ -34,58 +35,80 @@ def failure_table(
         host_groups: (place, host) of each host group, in the problem's order.
         demand_units: units of each demand.
     """
-    wanted = set(scenario.reliability.survive)
+    reliability = scenario.reliability
+    wanted = set(reliability.survive)
     names: list[str] = []
     lost_one: list[int] = []
     lost_rack: list[int] = []
+    lost_count: list[int] = []
+    levels: list[float] = []
     pairs: list[tuple[int, int]] = []
 
-    def add(name: str, candidates: Sequence[int], group: int = -1, rack: int = -1) -> None:
+    def add(
+        kind: LevelOf, place: str, candidates: Sequence[int], group: int = -1, rack: int = -1, count: int = 1
+    ) -> None:
         pairs.extend((len(names), j) for j in candidates)
-        names.append(name)
+        names.append(f"survive/{kind}/{place}")
         lost_one.append(group)
         lost_rack.append(rack)
+        lost_count.append(count)
+        levels.append(reliability.level_of(kind))
 
     if wanted & {"server", "scale_up_domain"}:
         for h, (place, host) in enumerate(host_groups):
-            add(f"survive/server/{place}/{host}", [], group=h)
+            add("server", f"{place}/{host}", [], group=h)
+    if reliability.upgrade_servers:
+        for h, (place, host) in enumerate(host_groups):
+            add("upgrade", f"{place}/{host}", [], group=h, count=reliability.upgrade_servers)
     if "rack" in wanted:
         with_servers = {offer.rack_class.name for offer in offers if offer.rack_class is not None}
         for k, rack_class in enumerate(classes):
             if rack_class.name in with_servers:
-                add(f"survive/rack/{rack_class.name}", [], rack=k)
+                add("rack", rack_class.name, [], rack=k)
     if "feed" in wanted:
         for node, about in graph.nodes(data=True):
             if about["kind"] == "power" and about["level"] == "feed":
                 lost = [j for j, offer in enumerate(offers) if _without_power(graph, offer, node)]
                 if lost:
-                    add(f"survive/feed/{node}", lost)
+                    add("feed", node, lost)
     if "cooling_loop" in wanted:
         for node, about in graph.nodes(data=True):
             if about["kind"] == "cooling":
                 lost = [j for j, offer in enumerate(offers) if node in loops_needed(offer)]
                 if lost:
-                    add(f"survive/cooling_loop/{node}", lost)
+                    add("cooling_loop", node, lost)
     if "site" in wanted:
         for node, about in graph.nodes(data=True):
             if about["kind"] == "site":
                 lost = [j for j, offer in enumerate(offers) if offer.site == node]
                 if lost:
-                    add(f"survive/site/{node}", lost)
+                    add("site", node, lost)
+    if "spot" in wanted:
+        for place, lost in _spot_places(scenario, offers).items():
+            add("spot", place, lost)
     if not names:
         return None
-    level = scenario.reliability.level
-    kept = np.ceil(np.asarray(demand_units, dtype=np.float64) * level - 1e-9).astype(np.int64)
+    units = np.asarray(demand_units, dtype=np.float64)
+    kept = np.ceil(np.outer(np.asarray(levels), units) - 1e-9).astype(np.int64)
     array = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return Failures(
         names=tuple(names),
-        kept_units=np.tile(kept, (len(names), 1)),
+        kept_units=kept,
         lost_candidate_row=array[:, 0],
         lost_candidate=array[:, 1],
         lost_one_of=integers(lost_one),
         lost_rack_of=integers(lost_rack),
-        lost_count=integers([1] * len(names)),
+        lost_count=integers(lost_count),
     )
+
+
+def _spot_places(scenario: Scenario, offers: Sequence[Offer]) -> dict[str, list[int]]:
+    """Return the candidates rented as spot units, by place."""
+    places: dict[str, list[int]] = {}
+    for j, offer in enumerate(offers):
+        if offer.rent_index is not None and scenario.fleet.rent[offer.rent_index].terms == "spot":
+            places.setdefault(offer.site, []).append(j)
+    return places
 
 
 def _without_power(graph: Graph, offer: Offer, lost: str) -> bool:

@@ -230,6 +230,13 @@ def budget_rows(
         for j, offer in enumerate(offers):
             if offer.origin == "buy" and offer.host.name == server_id:
                 count.use("servers", row, j, 1)
+    for server_id in scenario.fleet.delivery:
+        deliverable = scenario.fleet.deliverable(server_id)
+        if deliverable is not None:
+            row = count.add(f"delivery/{server_id}", deliverable, f"fleet.delivery.{server_id}")
+            for j, offer in enumerate(offers):
+                if offer.origin == "buy" and offer.host.name == server_id:
+                    count.use("servers", row, j, 1)
     return [rows.ledger() for rows in (money, running, carbon, drawn, count) if rows.names]
 
 

@@ -250,11 +250,11 @@ def rent_offers(graph: Graph, scenario: Scenario, catalog: Catalog) -> Iterator[
             air_w=0,
             liquid_w=0,
             pue=float(graph.nodes[site]["pue_air"]),
-            capex_usd=0.0,
+            capex_usd=rent.upfront_usd,
             depreciation=0,
             maintenance=0,
             infrastructure=0,
-            rental=round(rent_usd_per_h(rent, catalog) * MICRO),
+            rental=round((rent_usd_per_h(rent, catalog) + rent.added_usd_per_h) * MICRO),
             idle_electricity=0,
         )
 

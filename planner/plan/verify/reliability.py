@@ -9,7 +9,7 @@ those that leave more than one that was survived.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from planner.plan.verify.context import Context
 from planner.plan.verify.power import path_to_grid
 from planner.plan.verify.traffic import demand_units, may_answer, may_serve_at
 from planner.plan.verify.violation import Violation
+from planner.scenario.promises import LevelOf
 from planner.topology import rack_classes, rtt_ms
 
 FAMILY = "reliability"
@@ -38,28 +39,32 @@ Survivors = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Failure:
-    """One thing that may be lost, and the servers that stop with it."""
+    """One thing that may be lost, the servers that stop with it, and which share of demand must hold."""
 
     row: str
     what: str
     servers: frozenset[str]
+    kind: LevelOf
 
 
 def check(context: Context) -> Iterator[Violation]:
     """Yield failures after which less than the promised demand can be served."""
-    if not context.setting.scenario.reliability.survive:
+    asked = context.setting.scenario.reliability
+    if not asked.survive and not asked.upgrade_servers:
         return
     routing = _Routing(context)
     pool_of, on_server = _replicas(context)
     count = Counter(pool_of)
-    survived: list[Survivors] = []
+    survived: dict[float, list[Survivors]] = defaultdict(list)
     for failure in failures(context):
         lost = {replica for server in failure.servers for replica in on_server.get(server, ())}
         gone = Counter(pool_of[replica] for replica in lost)
         replicas = tuple(count[pool] - gone[pool] for pool in routing.pools)
-        if any(all(a >= b for a, b in zip(replicas, known, strict=True)) for known in survived):
+        level = asked.level_of(failure.kind)
+        known_at = [known for at, found in survived.items() if at >= level for known in found]
+        if any(all(a >= b for a, b in zip(replicas, known, strict=True)) for known in known_at):
             continue
-        kept, promised = routing.serve(replicas)
+        kept, promised = routing.serve(replicas, level)
         if kept < promised - UNIT_TOLERANCE * max(1, len(routing.demands)):
             text = (
                 f"after the loss of {failure.what} ({len(failure.servers)} servers) {kept:.6g} of the"
@@ -67,7 +72,7 @@ def check(context: Context) -> Iterator[Violation]:
             )
             yield Violation(failure.row, FAMILY, text, kept, promised, "units")
         else:
-            survived.append(replicas)
+            survived[level].append(replicas)
 
 
 def _replicas(context: Context) -> tuple[list[str], dict[str, list[int]]]:
@@ -88,23 +93,49 @@ def failures(context: Context) -> Iterator[Failure]:
     servers = [server for server in context.plan.servers if context.known(server)]
     if wanted & {"server", "scale_up_domain"}:
         for server in servers:
-            yield Failure(_server_row(server), f"server {server.name}", frozenset({server.name}))
+            yield Failure(_server_row(server), f"server {server.name}", frozenset({server.name}), "server")
+    yield from _upgrade_batches(servers, context)
     if "rack" in wanted:
         class_of = {rack: c.name for c in rack_classes(context.setting.graph) for rack in c.members}
         for rack, members in _grouped(servers, lambda server: server.rack):
-            yield Failure(f"survive/rack/{class_of[rack]}/{rack}", f"rack {rack}", members)
+            yield Failure(f"survive/rack/{class_of[rack]}/{rack}", f"rack {rack}", members, "rack")
     if "feed" in wanted:
         yield from _feed_failures(servers, context)
     if "cooling_loop" in wanted:
         yield from _loop_failures(servers, context)
     if "site" in wanted:
         for site, members in _grouped(servers, lambda server: server.site):
-            yield Failure(f"survive/site/{site}", f"site {site}", members)
+            yield Failure(f"survive/site/{site}", f"site {site}", members, "site")
+    if "spot" in wanted:
+        offers = context.setting.scenario.fleet.rent
+        spot = [s for s in servers if s.rent_index is not None and offers[s.rent_index].terms == "spot"]
+        for site, members in _grouped(spot, lambda server: server.site):
+            yield Failure(f"survive/spot/{site}", f"all spot units in {site}", members, "spot")
+
+
+def _upgrade_batches(servers: Sequence[ServerPlan], context: Context) -> Iterator[Failure]:
+    """Yield the batches of a rolling upgrade: servers of one type in one place, in the plan's order."""
+    size = context.setting.scenario.reliability.upgrade_servers
+    if not size:
+        return
+    groups: dict[str, list[str]] = defaultdict(list)
+    for server in servers:
+        groups[_group_of(server)].append(server.name)
+    for group, names in groups.items():
+        for number, first in enumerate(range(0, len(names), size), 1):
+            batch = names[first : first + size]
+            what = f"batch {number} of an upgrade ({', '.join(batch)})"
+            yield Failure(f"survive/upgrade/{group}/{number}", what, frozenset(batch), "upgrade")
 
 
 def _server_row(server: ServerPlan) -> str:
+    return f"survive/server/{_group_of(server)}/{server.name}"
+
+
+def _group_of(server: ServerPlan) -> str:
+    """Return the name of the servers that are alike: fabric domain (or rented place), type and cap."""
     label = server.server if server.power_cap_w is None else f"{server.server}@{server.power_cap_w:g}w"
-    return f"survive/server/{server.fabric_domain or server.site}/{label}/{server.name}"
+    return f"{server.fabric_domain or server.site}/{label}"
 
 
 def _grouped(
@@ -140,7 +171,7 @@ def _feed_failures(servers: Sequence[ServerPlan], context: Context) -> Iterator[
             if graph.nodes[node]["level"] == "feed":
                 lost.setdefault(node, set()).add(server.name)
     for node, names in lost.items():
-        yield Failure(f"survive/feed/{node}", f"feed {node}", frozenset(names))
+        yield Failure(f"survive/feed/{node}", f"feed {node}", frozenset(names), "feed")
 
 
 def _loop_failures(servers: Sequence[ServerPlan], context: Context) -> Iterator[Failure]:
@@ -155,12 +186,14 @@ def _loop_failures(servers: Sequence[ServerPlan], context: Context) -> Iterator[
             if loop is not None and watts:
                 lost.setdefault(loop, set()).add(server.name)
     for loop, names in lost.items():
-        yield Failure(f"survive/cooling_loop/{loop}", f"cooling loop {loop}", frozenset(names))
+        yield Failure(
+            f"survive/cooling_loop/{loop}", f"cooling loop {loop}", frozenset(names), "cooling_loop"
+        )
 
 
 @dataclass(frozen=True)
 class Demand:
-    """Units of a workload from an origin that must be served after a failure."""
+    """Units of a workload from an origin that are served in normal operation."""
 
     workload: str
     origin: str
@@ -178,7 +211,7 @@ class _Routing:
         self.paths = list(self._paths())
 
     def _demands(self) -> Iterator[Demand]:
-        """Yield what must be served: the promised share of what is not left unserved anyway."""
+        """Yield what is served: what is not left unserved anyway."""
         setting = self.context.setting
         unserved: Counter[tuple[str, str]] = Counter()
         for missing in self.context.plan.unserved:
@@ -187,9 +220,8 @@ class _Routing:
             for origin in workload.origins:
                 units = demand_units(workload, origin, setting.units_total)
                 units -= max(unserved[workload.name, origin], 0)
-                kept = math.ceil(units * setting.scenario.reliability.level - 1e-9)
-                if kept > 0:
-                    yield Demand(workload.name, origin, kept)
+                if units > 0:
+                    yield Demand(workload.name, origin, units)
 
     def _paths(self) -> Iterator[tuple[int, dict[int, float]]]:
         """Yield (demand, {pool: replicas that a unit keeps busy}) for every way to serve a demand."""
@@ -223,9 +255,13 @@ class _Routing:
                 unit = setting.unit_rps(workload)
                 yield number, {self._number[pool]: unit / r for pool, r in zip(way, rates, strict=True)}
 
-    def serve(self, replicas: Survivors) -> tuple[float, float]:
-        """Return (units that can be served, units promised) with so many replicas of each pool."""
-        promised = float(sum(demand.units for demand in self.demands))
+    def serve(self, replicas: Survivors, level: float) -> tuple[float, float]:
+        """Return (units that can be served, units promised) with so many replicas of each pool.
+
+        Promised is the share `level` of each demand, in whole units.
+        """
+        kept = [float(math.ceil(demand.units * level - 1e-9)) for demand in self.demands]
+        promised = sum(kept)
         if not self.paths or not self.demands:
             return (0.0, promised)
         rows: list[int] = []
@@ -238,7 +274,7 @@ class _Routing:
         size = (len(self.demands) + len(self.pools), len(self.paths))
         # The stubs of linprog know dense matrices only; sparse ones are what its documentation asks for.
         matrix: Any = coo_array((values, (rows, columns)), shape=size).tocsr()
-        limits = np.array([float(demand.units) for demand in self.demands] + [float(n) for n in replicas])
+        limits = np.array(kept + [float(n) for n in replicas])
         outcome = linprog(-np.ones(len(self.paths)), A_ub=matrix, b_ub=limits, method="highs")
         if outcome.status != 0:
             raise ArithmeticError(f"routing after a failure was not solved: {outcome.message}")
