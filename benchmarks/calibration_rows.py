@@ -18,9 +18,9 @@ from planner.performance.configuration import (
     chosen_kv_cache,
     stack_configurations,
 )
+from planner.performance.engine_limits import engine_limits, limits_on, raised_fraction
 from planner.performance.measured import MEASURED, read_measured
 from planner.performance.memory import EngineLimits
-from planner.performance.replica import engine_limits
 from planner.performance.shape import Shape
 
 # A published result comes with its own software age and harness. Rows of the two current
@@ -217,7 +217,11 @@ def _build(
     shape = Shape(llm.id, accelerator.id, engine, tp, pp, dp, ep, weights, kv_cache)
     if shape.faults():
         return "; ".join(shape.faults())
+    limits = limits_on(limits, engine, accelerator)
     found = build_configuration(llm, accelerator, shape, blank, limits)
+    raised = raised_fraction(limits, engine)
+    if found.refusal.startswith("does not fit") and raised is not None:
+        found = build_configuration(llm, accelerator, shape, blank, raised)
     return "does not fit" if found.refusal.startswith("does not fit") else found
 
 

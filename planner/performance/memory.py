@@ -27,15 +27,20 @@ GIB = 1024.0**3
 RUNTIME_BYTES = 1.6 * GIB
 # Small devices run with fewer graphs and libraries: no more than this share of their memory.
 RUNTIME_LIMIT = 0.05
-# NCCL channels and the custom all-reduce buffers of a TP-8 group (AIConfigurator 0.12,
-# systems/*.yaml: nccl_mem 392 MiB at TP 8); smaller groups hold proportionally less.
-COMMUNICATION_BYTES_TP8 = 392.0 * 1024**2
+# What the driver keeps back: an 80 GiB H100 shows 79.22 GiB to a process (vLLM pull request 10511), a
+# B200 of 179.06 GiB shows 178.35 (TensorRT-LLM pull request 13357).
+DRIVER_BYTES = 0.75 * GIB
+DRIVER_LIMIT = 0.015
+# NCCL channels, peer-to-peer mappings and the buffers of custom all-reduces, whatever the size of the
+# group: memory outside of PyTorch grows from 1.79 to 3.58 GiB between TP 1 and TP 2 (vLLM pull request
+# 10511, Llama-3-8B on H100).
+COMMUNICATION_BYTES = 1.8 * GIB
 # Expert-parallel buffers of DeepEP low-latency mode: hidden x experts x tokens of dispatch and
 # combine, about 1 GiB for DeepSeek-V3 at 128 tokens per rank (DeepEP README).
 EXCHANGE_BYTES = 1.0 * GIB
 # Live tensors per token at the widest point of a layer: residual, normed input, q/k/v and output.
 LIVE_HIDDEN_COPIES = 6.0
-# Logits are computed in fp32 for every running sequence, with one sampling copy.
+# Logits of every running sequence, gathered on each rank: fp32 and one sampling copy.
 LOGIT_BYTES = 4.0 * 2
 # Engines profile their peak with at most this many sampled sequences (vLLM's default max_num_seqs).
 SAMPLED_AT_ONCE = 1024
@@ -53,6 +58,12 @@ class EngineLimits:
     reserved_output: float = 0.5
     """Share of the answer a request holds on average: 0.5 when cache is taken block by block as
     it grows, 1 when an engine reserves the longest answer at admission."""
+    fraction_of_static: bool = False
+    """The fraction is for weights and cache alone; activations live in the rest (SGLang)."""
+    logit_bytes: float = LOGIT_BYTES
+    """Bytes the sampler takes per vocabulary entry of each sampled sequence."""
+    routed_bytes: float = 0.0
+    """Scratch of expert kernels beside activations, bytes per hidden element of each routed copy."""
 
 
 def weights_bytes(llm: LLM, shape: Shape) -> float:
@@ -134,10 +145,21 @@ def _kv_bytes_fixed(llm: LLM, tp: int, kv_cache: str, context_tokens: float) -> 
 
 
 def activation_bytes(llm: LLM, shape: Shape, limits: EngineLimits) -> float:
-    """Return bytes of live activations for the largest iteration the engine allows."""
+    """Return bytes of live activations for the largest iteration the engine allows.
+
+    The head is cut by ``tp``, but its logits are gathered on every rank for sampling.
+    """
     per_token = (LIVE_HIDDEN_COPIES * llm.hidden_size + _widest(llm, shape.tp)) * ACTIVATION_BYTES
-    logits = min(limits.max_sequences, SAMPLED_AT_ONCE) * llm.vocab_size * LOGIT_BYTES / shape.tp
-    return limits.max_batched_tokens * per_token + logits
+    per_token += _most_routed(llm) * llm.hidden_size * limits.routed_bytes
+    sampled = min(limits.max_sequences, SAMPLED_AT_ONCE)
+    return limits.max_batched_tokens * per_token + sampled * llm.vocab_size * limits.logit_bytes
+
+
+def _most_routed(llm: LLM) -> int:
+    """Return the routed copies of a token in the layer that makes most."""
+    return max(
+        (g.feed_forward.experts_per_token for g in llm.groups if g.feed_forward.kind == "moe"), default=0
+    )
 
 
 @remember
@@ -157,25 +179,35 @@ def _widest(llm: LLM, tp: int) -> float:
 
 
 def memory_breakdown(llm: LLM, shape: Shape, memory_bytes: float, limits: EngineLimits) -> MemoryBreakdown:
-    """Return where the memory of the fullest accelerator goes (bytes)."""
-    ranks = shape.tp * shape.dp
+    """Return where the memory of the fullest accelerator goes (bytes).
+
+    What the engine's fraction covers differs. vLLM: everything it takes. SGLang: weights and cache; what
+    activations need must fit in the rest, else it comes off the cache. TensorRT-LLM: the cache, of what
+    everything else leaves free.
+    """
+    total = float(memory_bytes)
+    visible = total - min(DRIVER_BYTES, DRIVER_LIMIT * total)
     communication = 0.0
     if shape.tp > 1 or shape.dp > 1 or shape.pp > 1:
-        communication = COMMUNICATION_BYTES_TP8 * min(1.0, max(ranks, 2) / 8)
+        communication = min(COMMUNICATION_BYTES, RUNTIME_LIMIT * total)
     if shape.dp > 1 and shape.ep > 1:
         communication += EXCHANGE_BYTES
     per_token = kv_bytes_per_token(llm, shape)
     fixed = kv_bytes_fixed(llm, shape)
     weights = weights_bytes(llm, shape)
     activations = activation_bytes(llm, shape, limits)
-    runtime = min(RUNTIME_BYTES, RUNTIME_LIMIT * float(memory_bytes))
-    usable = float(memory_bytes) * limits.memory_fraction
+    runtime = min(RUNTIME_BYTES, RUNTIME_LIMIT * total)
+    taken = weights + activations + communication + runtime
+    usable = visible * limits.memory_fraction
     if limits.fraction_of_free:
-        taken = weights + activations + communication + runtime
-        usable = taken + max(float(memory_bytes) - taken, 0.0) * limits.memory_fraction
-        usable = min(usable, float(memory_bytes))
+        usable = taken + max(visible - taken, 0.0) * limits.memory_fraction
+        usable = min(usable, visible)
+    elif limits.fraction_of_static:
+        outside = communication + runtime
+        static = (visible - outside) * limits.memory_fraction
+        usable = min(static + outside + activations, visible)
     memory = MemoryBreakdown(
-        total_bytes=float(memory_bytes),
+        total_bytes=total,
         usable_bytes=usable,
         weights_bytes=weights,
         activation_bytes=activations,

@@ -17,10 +17,10 @@ from planner.performance.configuration import (
     chosen_kv_cache,
     coefficients_and_band,
 )
+from planner.performance.engine_limits import engine_limits, limits_on, raised_fraction
 from planner.performance.measured import ENGINE_NAMES
 from planner.performance.memory import EngineLimits
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES, canonical
-from planner.performance.replica import engine_limits
 from planner.performance.shape import Shape, cut_faults
 from planner.performance.types import Array, ErrorBand, Index
 
@@ -47,9 +47,6 @@ OPTIONAL_COLUMNS = ("cached_tokens", "draft_tokens", "acceptance_rate", "memory_
 NEEDED = ("llm", "accelerator", "input_tokens", "output_tokens", "concurrency")
 DEGREES = ("tp", "pp", "dp", "ep")
 DEFAULT_ENGINE = "vllm"
-# The largest share of memory that operators give an engine (InferenceX and vendor recipes run
-# 0.90 to 0.95); beyond it allocator fragments and NCCL run out.
-HIGHEST_MEMORY_FRACTION = 0.92
 
 
 class PointReader:
@@ -64,6 +61,7 @@ class PointReader:
         self.catalog = catalog
         self.calibration = calibration
         self.engines = dict(engines or {})
+        self._own_limits = frozenset(self.engines)
         self.engine: list[str] = []
         self.weights: list[str] = []
         self.kv_cache: list[str] = []
@@ -121,6 +119,8 @@ class PointReader:
         if errors or isinstance(llm, str) or isinstance(accelerator, str):
             return -1, "; ".join(errors), engine, weights, kv_cache
         assert not isinstance(limits, str)
+        if engine not in self._own_limits:
+            limits = limits_on(limits, engine, accelerator)
         weights = canonical(weights) if weights else llm.native_weights
         kv_cache = canonical(kv_cache) if kv_cache else chosen_kv_cache(llm, engine, weights, accelerator)
         shape = Shape(
@@ -146,10 +146,8 @@ class PointReader:
             self._known[pair] = coefficients_and_band(self.calibration, shape)
         known = self._known[pair]
         built = build_configuration(llm, accelerator, shape, self.calibration, limits, known)
-        tight = limits.memory_fraction < HIGHEST_MEMORY_FRACTION and not limits.fraction_of_free
-        if built.refusal.startswith("does not fit") and tight and not fraction:
-            # An operator raises the fraction when the weights need it.
-            raised = replace(limits, memory_fraction=HIGHEST_MEMORY_FRACTION)
+        raised = raised_fraction(limits, engine)
+        if built.refusal.startswith("does not fit") and raised is not None and not fraction:
             built = build_configuration(llm, accelerator, shape, self.calibration, raised, known)
         configurations.append(built)
         return len(configurations) - 1, built.refusal, engine, weights, kv_cache

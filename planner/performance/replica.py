@@ -12,6 +12,7 @@ import numpy as np
 from planner.performance import draw
 from planner.performance.calibration_file import Calibration, load_calibration
 from planner.performance.coefficients import Coefficients
+from planner.performance.engine_limits import engine_limits
 from planner.performance.links import links_of
 from planner.performance.memory import (
     EngineLimits,
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from planner.catalog.servers import Server
 
 GB = 1e9
-# TensorRT-LLM admits a request only when its longest answer has room (GUARANTEED_NO_EVICT, its
-# default scheduler policy); vLLM and SGLang take blocks as the answer grows and preempt.
-RESERVED_OUTPUT = {"trtllm": 1.0}
 
 
 def chip_of(accelerator: Accelerator, shape: Shape, server: Server | None = None) -> Chip:
@@ -210,7 +208,7 @@ def refusal(
             f"does not fit: {memory.weights_bytes / GB:.1f} GB of weights and "
             f"{(memory.reserved_bytes - memory.weights_bytes) / GB:.1f} GB of buffers per "
             f"accelerator, {memory.usable_bytes / GB:.1f} GB usable "
-            f"({limits.memory_fraction:.2f} of {memory.total_bytes / GB:.1f} GB); "
+            f"({limits.memory_fraction:.2f} of what the driver leaves of {memory.total_bytes / GB:.1f} GB); "
             + _advice(llm, accelerator, shape, limits)
         )
     return ""
@@ -230,23 +228,6 @@ def _advice(llm: LLM, accelerator: Accelerator, shape: Shape, limits: EngineLimi
             if weights_bytes(llm, smaller) < 0.85 * accelerator.memory_bytes:
                 return f"try weights {weights}"
     return "try more pipeline stages or a larger accelerator"
-
-
-def engine_limits(engine: str, memory_fraction: float | None = None) -> EngineLimits:
-    """Return the engine's limits from the catalog, with another memory fraction if given."""
-    from planner.catalog import load_catalog
-
-    known = load_catalog().engines.get(engine)
-    limits = EngineLimits()
-    if known is not None:
-        limits = EngineLimits(
-            memory_fraction=known.memory_fraction,
-            max_batched_tokens=known.max_batched_tokens,
-            max_sequences=known.max_sequences,
-            fraction_of_free=known.memory_fraction_of_free,
-            reserved_output=RESERVED_OUTPUT.get(engine, 0.5),
-        )
-    return limits if memory_fraction is None else replace(limits, memory_fraction=memory_fraction)
 
 
 def replica_model(
@@ -274,7 +255,7 @@ def replica_model(
     limits
         All engine limits at once (then ``memory_fraction`` is ignored).
     """
-    chosen = limits or engine_limits(shape.engine, memory_fraction)
+    chosen = limits or engine_limits(shape.engine, memory_fraction, accelerator)
     return AnalyticReplica(
         llm,
         accelerator,

@@ -72,7 +72,7 @@ def test_every_row_comes_back_in_order_with_the_promised_columns() -> None:
             "tp",
             "ep must",
             "input_tokens",
-            "try tp 2",
+            "try tp 4",
             "vllm",
         ),
         strict=True,
@@ -117,7 +117,13 @@ def test_hugging_face_names_mean_the_same_llm() -> None:
 
 def test_asking_for_deepseek_r1_in_fp8_on_four_b200_is_refused_at_96_and_says_why() -> None:
     """152 GiB of experts sit on 179 GiB: a few requests run, 96 do not."""
-    case = {"llm": "deepseek-r1", "accelerator": "b200-sxm", "weights": "fp8", "input_tokens": 8192}
+    case = {
+        "llm": "deepseek-r1",
+        "accelerator": "b200-sxm",
+        "engine": "sglang",
+        "weights": "fp8",
+        "input_tokens": 8192,
+    }
     few, many, eight = answers(
         {**case, "concurrency": 1, "memory_fraction": 0.92},
         {**case, "concurrency": 96, "memory_fraction": 0.92},

@@ -23,8 +23,9 @@ import numpy as np
 
 from planner.performance import draw
 from planner.performance.calibration_file import Calibration, load_calibration
+from planner.performance.engine_limits import engine_limits
 from planner.performance.memory import EngineLimits
-from planner.performance.replica import AnalyticReplica, engine_limits
+from planner.performance.replica import AnalyticReplica
 from planner.performance.shape import Shape
 from planner.performance.steps import Batch
 from planner.performance.types import Array, ArrayInput, ErrorBand
@@ -311,5 +312,5 @@ def aiconfigurator_replica(
         shape,
         server=server,
         calibration=calibration or load_calibration(),
-        limits=limits or engine_limits(shape.engine, memory_fraction),
+        limits=limits or engine_limits(shape.engine, memory_fraction, accelerator),
     )
