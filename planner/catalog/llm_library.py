@@ -53,12 +53,12 @@ def _shipped_facts(folder: Path) -> Mapping[str, Any]:
 def _read(path: Path, stamp: int, name: str, hugging_face_id: str, source: str) -> LLM:
     """Read the `config.json` at `path`; `stamp` (its time of change) makes an edited file new."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
         document = Document(data, path, str(path))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         document = read_document(path)  # says what is wrong, with the line
     beside = path.parent / QUANTIZATION
-    quantization = read_document(beside).data if beside.is_file() else None
+    quantization = read_document(beside) if beside.is_file() else None
     arguments: dict[str, Any] = {
         "hugging_face_id": hugging_face_id,
         "source": source,

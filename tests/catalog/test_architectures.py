@@ -238,6 +238,7 @@ def test_sparse_steps_of_qwen():
         "num_hidden_layers": 8,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
+        "head_dim": 16,
         "num_experts": 8,
         "num_experts_per_tok": 2,
         "decoder_sparse_step": 2,

@@ -47,7 +47,7 @@ BASE = {
 
 def _read(section: dict, side: dict | None = None):
     document = Document({**BASE, "quantization_config": section}, name="config.json")
-    return read_llm(document, "test", quantization=side)
+    return read_llm(document, "test", quantization=Document(side) if side else None)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_file_beside_the_config_counts():
     """hf_quant_config.json alone makes the weights narrow."""
     document = Document(BASE, name="config.json")
     side = {"quantization": {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8"}}
-    llm = read_llm(document, "test", quantization=side)
+    llm = read_llm(document, "test", quantization=Document(side) if side else None)
     assert (llm.native_weights, llm.native_kv_cache) == ("fp4", "fp8")
 
 
@@ -103,5 +103,5 @@ def test_mixed_precision_takes_the_largest_part():
 
 def test_an_unknown_method_is_refused():
     """A quantization that is not understood is not taken for bf16."""
-    with pytest.raises(InputFaults, match="quantization 'magic'"):
+    with pytest.raises(InputFaults, match="quant_method: found 'magic'"):
         _read({"quant_method": "magic"})

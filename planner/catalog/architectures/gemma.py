@@ -1,15 +1,24 @@
 """Gemma 1 to 4: wide heads, sliding windows between global layers, tied embeddings."""
 
 from planner.catalog.architectures.blocks import dense, experts, grouped_attention
-from planner.catalog.architectures.body import Body, Layer, body, window_of
-from planner.catalog.config_reader import ConfigReader
+from planner.catalog.architectures.body import (
+    Body,
+    Layer,
+    body,
+    experts_of,
+    grouped_heads,
+    heads_of,
+    layers_of,
+    window_of,
+)
+from planner.catalog.config_reader import LARGEST_COUNT, ConfigReader
 
 # Defaults of transformers' Gemma3TextConfig: Google's Gemma 3 configs leave such fields out.
 _GEMMA3_VOCABULARY = 262208
 _GEMMA3_CONTEXT = 131072
-_GEMMA3_HEADS = 8
-_GEMMA3_KV_HEADS = 4
-_GEMMA3_HEAD_DIM = 256
+_GEMMA3_HEADS = (8, 4, 256)
+"""Query heads, key-value heads and width of Gemma 3 4B, whose config leaves out all three."""
+
 _GEMMA3_PATTERN = 6
 
 _GEMMA2_PATTERN = 2
@@ -20,16 +29,11 @@ def read_gemma(config: ConfigReader) -> Body:
     """Read Gemma 1: full attention, two norms per layer."""
     hidden = config.integer("hidden_size")
     layer = Layer(
-        grouped_attention(
-            hidden,
-            config.integer("num_attention_heads"),
-            config.integer("num_key_value_heads"),
-            config.integer("head_dim"),
-        ),
+        grouped_attention(hidden, *heads_of(config)),
         dense(hidden, config.integer("intermediate_size")),
         2 * hidden,
     )
-    return body(config, [layer] * config.integer("num_hidden_layers"), tied=True)
+    return body(config, [layer] * layers_of(config), tied=True)
 
 
 def _kinds(config: ConfigReader, count: int, pattern: int) -> list[object]:
@@ -42,29 +46,22 @@ def _kinds(config: ConfigReader, count: int, pattern: int) -> list[object]:
 
 def read_gemma2(config: ConfigReader) -> Body:
     """Read Gemma 2: alternating windows, four norms per layer."""
-    return _windowed(config, config.integer("head_dim"), None, None, _GEMMA2_PATTERN, qk_norm=False)
+    return _windowed(config, heads_of(config), _GEMMA2_PATTERN, qk_norm=False)
 
 
 def read_gemma3(config: ConfigReader) -> Body:
     """Read Gemma 3: five windows to one global layer, norms on queries and keys."""
-    head_dim = config.integer("head_dim", default=_GEMMA3_HEAD_DIM)
-    return _windowed(config, head_dim, _GEMMA3_HEADS, _GEMMA3_KV_HEADS, _GEMMA3_PATTERN, qk_norm=True)
+    named = ("num_attention_heads", "num_key_value_heads", "head_dim")
+    # The defaults belong to one size: they count together or not at all.
+    heads = heads_of(config) if any(config.has(name) for name in named) else _GEMMA3_HEADS
+    return _windowed(config, heads, _GEMMA3_PATTERN, qk_norm=True)
 
 
-def _windowed(
-    config: ConfigReader,
-    head_dim: int,
-    heads: int | None,
-    kv_heads: int | None,
-    pattern: int,
-    *,
-    qk_norm: bool,
-) -> Body:
+def _windowed(config: ConfigReader, heads: tuple[int, int, int], pattern: int, *, qk_norm: bool) -> Body:
     hidden = config.integer("hidden_size")
-    query = config.integer("num_attention_heads", default=heads)
-    kv = config.integer("num_key_value_heads", default=kv_heads)
+    query, kv, head_dim = heads
     feed = dense(hidden, config.integer("intermediate_size"))
-    count = config.integer("num_hidden_layers")
+    count = layers_of(config)
     norms = 4 * hidden + (2 * head_dim if qk_norm else 0)
     layers = [
         Layer(
@@ -89,37 +86,33 @@ def read_gemma4(config: ConfigReader) -> Body:
     """
     config.unsupported("hidden_size_per_layer_input", "per-layer embeddings are not understood")
     config.unsupported("num_kv_shared_layers", "layers that share a cache are not understood")
+    config.unsupported("use_double_wide_mlp", "feed-forward parts of two widths are not understood")
     hidden = config.integer("hidden_size")
-    query = config.integer("num_attention_heads")
-    local = grouped_attention(
-        hidden,
-        query,
-        config.integer("num_key_value_heads"),
-        config.integer("head_dim"),
-        window=config.integer("sliding_window"),
-    )
-    alike = config.flag("attention_k_eq_v", False)
+    query, kv, head_dim = heads_of(config)
+    window = config.integer("sliding_window", at_most=LARGEST_COUNT)
+    local = grouped_attention(hidden, query, kv, head_dim, window=window)
+    alike = config.flag("attention_k_eq_v")
+    config.knows("num_global_key_value_heads")
     wide = grouped_attention(
         hidden,
         query,
-        config.integer("num_global_key_value_heads" if alike else "num_key_value_heads"),
+        grouped_heads(config, query, "num_global_key_value_heads") if alike else kv,
         config.integer("global_head_dim"),
         shared_key_value=alike,
     )
     width = config.integer("intermediate_size")
     feed = dense(hidden, width)
     norms = 4 * hidden
-    if config.flag("enable_moe_block", False):
+    if config.flag("enable_moe_block"):
         feed = experts(
             hidden,
-            config.integer("moe_intermediate_size"),
-            config.integer("num_experts"),
-            config.integer("top_k_experts"),
+            config.integer("moe_intermediate_size", "expert_intermediate_size"),
+            *experts_of(config, "num_experts", per_token=("top_k_experts",)),
             extra_shared=feed.parameters,
         )
         norms += 3 * hidden
     layers = []
-    for kind in config.sequence("layer_types", config.integer("num_hidden_layers")):
+    for kind in config.sequence("layer_types", layers_of(config)):
         windowed = window_of(config, kind) is not None
         mixer = local if windowed else wide
         layers.append(Layer(mixer, feed, norms + 2 * mixer.head_dim))

@@ -1,7 +1,15 @@
 """Llama 4: chunked attention with a global layer in four, experts in every or every second layer."""
 
 from planner.catalog.architectures.blocks import dense, experts, grouped_attention
-from planner.catalog.architectures.body import Body, Layer, body, heads_of, window_of
+from planner.catalog.architectures.body import (
+    Body,
+    Layer,
+    body,
+    experts_of,
+    heads_of,
+    layers_of,
+    window_of,
+)
 from planner.catalog.config_reader import ConfigReader
 
 _GLOBAL_INTERVAL = 4
@@ -12,14 +20,13 @@ def read_llama4(config: ConfigReader) -> Body:
     """Read Llama 4 Scout and Maverick."""
     hidden = config.integer("hidden_size")
     query, kv, head_dim = heads_of(config)
-    count = config.integer("num_hidden_layers")
+    count = layers_of(config)
     bias = config.flag("attention_bias", False)
     width = config.integer("intermediate_size")
     mixture = experts(
         hidden,
         width,
-        config.integer("num_local_experts"),
-        config.integer("num_experts_per_tok"),
+        *experts_of(config, "num_local_experts"),
         shared_width=width,
     )
     plain = dense(hidden, config.integer("intermediate_size_mlp"))
@@ -40,9 +47,10 @@ def read_llama4(config: ConfigReader) -> Body:
 
 
 def _kinds(config: ConfigReader, count: int) -> list[object]:
+    config.knows("attention_chunk_size")
     if config.has("layer_types"):
         return config.sequence("layer_types", count)
-    if not config.has("attention_chunk_size"):
+    if config.integer_or_null("attention_chunk_size", "full attention in every layer") is None:
         return ["full_attention"] * count
     interval = config.integer("no_rope_layer_interval", default=_GLOBAL_INTERVAL)
     return [

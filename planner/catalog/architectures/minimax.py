@@ -1,7 +1,7 @@
 """MiniMax-Text-01 and M1: seven lightning-attention layers, then one with softmax attention."""
 
 from planner.catalog.architectures.blocks import experts, grouped_attention, lightning_attention
-from planner.catalog.architectures.body import Body, Layer, body, heads_of
+from planner.catalog.architectures.body import Body, Layer, body, experts_of, heads_of, layers_of
 from planner.catalog.config_reader import ConfigReader
 
 
@@ -9,13 +9,12 @@ def read_minimax_text(config: ConfigReader) -> Body:
     """Read MiniMax-Text-01 and MiniMax-M1."""
     hidden = config.integer("hidden_size")
     query, kv, head_dim = heads_of(config)
-    count = config.integer("num_hidden_layers")
+    count = layers_of(config)
     config.unsupported("shared_intermediate_size", "shared experts are not understood here")
     mixture = experts(
         hidden,
         config.integer("intermediate_size"),
-        config.integer("num_local_experts"),
-        config.integer("num_experts_per_tok"),
+        *experts_of(config, "num_local_experts"),
     )
     full = Layer(grouped_attention(hidden, query, kv, head_dim), mixture, 2 * hidden)
     linear = Layer(lightning_attention(hidden, query, head_dim), mixture, 2 * hidden)

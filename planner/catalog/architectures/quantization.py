@@ -8,6 +8,7 @@ from typing import Any
 
 from planner.catalog.config_reader import ConfigReader
 from planner.catalog.llm import LayerGroup
+from planner.files import Document
 
 ALWAYS_WIDE = frozenset({"embedding", "lm_head", "router", "norms"})
 """Parts that inference engines do not quantize, whatever the config says."""
@@ -31,6 +32,13 @@ _ALGORITHMS = {
     "w8a16": "int8",
     "w8a8_sq_per_channel": "int8",
 }
+_BY_ITS_BITS = ("awq", "gptq")
+"""Methods of several widths: the section says how many bits."""
+
+_BY_GROUP = ("compressed-tensors", "modelopt")
+"""Methods that describe groups of weights."""
+
+_CACHES = {"fp8": "fp8", "nvfp4": "fp4", "int8": "int8", "auto": "bf16", "none": "bf16"}
 _BY_BITS = {("float", 8): "fp8", ("float", 4): "fp4", ("int", 8): "int8", ("int", 4): "int4"}
 
 # Modules that stand for a part in lists of layers left out; N is a layer number.
@@ -70,73 +78,158 @@ class Precision:
 
 
 def read_precision(
-    config: ConfigReader, top: ConfigReader, side: Mapping[str, Any], groups: Sequence[LayerGroup]
+    config: ConfigReader, top: ConfigReader, side: Document | None, groups: Sequence[LayerGroup]
 ) -> Precision:
     """Return the precision from `quantization_config` and from `hf_quant_config.json` (`side`).
 
-    A quantization that is not known becomes a fault of `top`.
+    A quantization that is not known becomes a fault of the section that names it.
     """
-    section = config.data.get("quantization_config") or top.data.get("quantization_config") or {}
-    beside = side.get("quantization") or {}
+    home = config if config.has("quantization_config") else top
+    section = home.child("quantization_config") if home.has("quantization_config") else _nothing(top)
+    beside = _beside(side, top)
+    before = len(top.faults)
     layers = sum(group.count for group in groups)
-    mixed = section.get("quantized_layers") or beside.get("quantized_layers")
-    if isinstance(mixed, Mapping) and mixed:
-        weights, wide, remarks = _mixed(mixed, groups, layers)
-    else:
-        weights, remarks = _weights(section, beside, top), ()
-        wide = _left_out(_excluded(section, beside), groups, layers) if weights != "bf16" else set()
-    return Precision(weights, ALWAYS_WIDE | wide, _kv_cache(section, beside), remarks)
+    mixed = section.mapping("quantized_layers") or beside.mapping("quantized_layers")
+    patterns = _excluded(section, beside)
+    cache = _kv_cache(section, beside)
+    remarks = _published_in(config, top)
+    weights, wide = "bf16", set[str]()
+    if mixed:
+        weights, wide, others = _mixed(mixed, groups, layers)
+        remarks += others
+    elif section.data or beside.has("quant_algo"):
+        weights = _weights(section, beside)
+        if weights != "bf16" and len(top.faults) == before:
+            wide = _left_out(patterns, groups, layers)
+    return Precision(weights, ALWAYS_WIDE | wide, cache, remarks)
 
 
-def _weights(section: Mapping[str, Any], beside: Mapping[str, Any], top: ConfigReader) -> str:
+def _nothing(top: ConfigReader) -> ConfigReader:
+    return ConfigReader(Document({}, name=top.document.name), (), top.faults)
+
+
+def _beside(side: Document | None, top: ConfigReader) -> ConfigReader:
+    """Return the `quantization` section of an `hf_quant_config.json`, empty when there is no file."""
+    if side is None:
+        return _nothing(top)
+    whole = ConfigReader(side, (), top.faults)
+    return whole.child("quantization") if whole.has("quantization") else _nothing(top)
+
+
+_SIXTEEN_BITS = (None, "bfloat16", "float16", "auto")
+
+
+def _published_in(config: ConfigReader, top: ConfigReader) -> tuple[str, ...]:
+    """Return a remark on weights that are published wider than engines hold them (bf16)."""
+    for reader in (config, top):
+        for name in ("dtype", "torch_dtype"):
+            value = reader.get(name)
+            if value == "float32":
+                return ("published in float32, counted in bf16",)
+            if isinstance(value, str) and value not in _SIXTEEN_BITS:
+                reader.refuse(name, f"'{value}'", "bfloat16, float16 or float32")
+    return ()
+
+
+def _weights(section: ConfigReader, beside: ConfigReader) -> str:
     """Return the precision of quantized weights, bf16 when nothing is quantized."""
-    if not section and not beside.get("quant_algo"):
+    named = [
+        reader.text(field)
+        for reader, field in ((section, "quant_algo"), (beside, "quant_algo"), (section, "quant_method"))
+    ]
+    for name in named:
+        found = _ALGORITHMS.get(name.lower())
+        if found is not None:
+            return _with_bits(section, found) if name.lower() in _BY_ITS_BITS else found
+    groups = [group for _, group in section.readers("config_groups")]
+    for group in groups:
+        found = _scheme(group.child("weights")) if group.has("weights") else None
+        if found is not None:
+            return found
+    if groups:
+        if not any(group.has("weights") for group in groups):
+            groups[0].refuse("weights", "nothing", "their type and num_bits")
         return "bf16"
-    for name in (section.get("quant_algo"), beside.get("quant_algo"), section.get("quant_method")):
-        found = _ALGORITHMS.get(str(name).lower()) if name else None
-        bits = section.get("bits")
-        if found == "int4" and bits in (4, 8):
-            return f"int{bits}"
-        if found is not None:
-            return found
-    for group in (section.get("config_groups") or {}).values():
-        scheme = group.get("weights") or {}
-        found = _BY_BITS.get((str(scheme.get("type")), int(scheme.get("num_bits") or 0)))
-        if found is not None:
-            return found
-    if section.get("load_in_4bit"):
+    if section.get("load_in_4bit") is True:
         return "int4"
-    if section.get("load_in_8bit"):
+    if section.get("load_in_8bit") is True:
         return "int8"
-    top.refuse(
-        "quantization_config",
-        f"quantization '{section.get('quant_algo') or section.get('quant_method')}'",
-        "one of " + ", ".join(sorted(_ALGORITHMS)),
-    )
+    field = next((n for n in ("quant_algo", "quant_method") if section.has(n)), "quant_method")
+    words = ", ".join(sorted(_ALGORITHMS))
+    if not section.data:
+        beside.refuse("quant_algo", f"'{named[1]}'", f"one of {words}")
+    elif not section.has(field):
+        section.refuse(field, "nothing", f"one of {words}")
+    elif named[2].lower() in _BY_GROUP and not section.get("config_groups"):
+        section.refuse("config_groups", "nothing", "the groups of weights with their type and num_bits")
+    else:
+        section.refuse(field, f"'{section.get(field)}'", f"one of {words}")
     return "bf16"
 
 
-def _excluded(section: Mapping[str, Any], beside: Mapping[str, Any]) -> list[str]:
+def _with_bits(section: ConfigReader, found: str) -> str:
+    """Return int4 or int8 as the section says; AWQ is 4 bits where it says nothing."""
+    field = "w_bit" if section.has("w_bit") else "bits"
+    if not section.has(field) and section.text("quant_method").lower() == "awq":
+        return found
+    bits = section.integer(field)
+    if section.has(field) and bits not in (4, 8):
+        section.refuse(field, str(bits), "4 or 8")
+    return f"int{bits}" if bits in (4, 8) else found
+
+
+def _scheme(scheme: ConfigReader) -> str | None:
+    """Return the precision of a `{type, num_bits}` of compressed-tensors."""
+    kind, bits = scheme.text("type"), scheme.integer("num_bits")
+    found = _BY_BITS.get((kind, bits))
+    if found is None and scheme.has("num_bits"):
+        found_words = f"'{kind}'" if kind else "nothing"
+        scheme.refuse("type", f"{found_words} of {bits} bits", "float or int of 4 or 8 bits")
+    return found
+
+
+def _excluded(section: ConfigReader, beside: ConfigReader) -> list[str]:
     """Return the patterns of modules that were left out of quantization."""
     found: list[str] = []
-    for source, field in (
+    for reader, field in (
         (section, "modules_to_not_convert"),
         (section, "ignore"),
         (section, "ignored_layers"),
         (section, "exclude_modules"),
         (beside, "exclude_modules"),
     ):
-        found += [str(pattern) for pattern in source.get(field) or []]
+        for pattern in reader.sequence(field) if reader.has(field) else ():
+            if not isinstance(pattern, str) or not _compiles(pattern):
+                reader.refuse(field, repr(pattern), "names or patterns of modules")
+            else:
+                found.append(pattern)
     return list(dict.fromkeys(found))
 
 
-def _kv_cache(section: Mapping[str, Any], beside: Mapping[str, Any]) -> str:
+def _compiles(pattern: str) -> bool:
+    """Return whether a `re:` pattern is a regular expression (any other pattern is fine)."""
+    try:
+        re.compile(pattern.removeprefix("re:") if pattern.startswith("re:") else "")
+    except re.error:
+        return False
+    return True
+
+
+def _kv_cache(section: ConfigReader, beside: ConfigReader) -> str:
     """Return the precision of the cache the weights were calibrated for."""
-    scheme = section.get("kv_cache_scheme")
-    named = beside.get("kv_cache_quant_algo") or section.get("kv_cache_quant_algo")
-    if isinstance(scheme, Mapping):
-        return _BY_BITS.get((str(scheme.get("type")), int(scheme.get("num_bits") or 0)), "bf16")
-    return "fp8" if str(named or scheme).lower() == "fp8" else "bf16"
+    if isinstance(section.get("kv_cache_scheme"), Mapping):
+        return _scheme(section.child("kv_cache_scheme")) or "bf16"
+    for reader, field in (
+        (beside, "kv_cache_quant_algo"),
+        (section, "kv_cache_quant_algo"),
+        (section, "kv_cache_scheme"),
+    ):
+        name = reader.text(field).lower()
+        if name and name not in _CACHES:
+            reader.refuse(field, f"'{name}'", "one of " + ", ".join(_CACHES))
+        if name:
+            return _CACHES.get(name, "bf16")
+    return "bf16"
 
 
 def _probes(groups: Sequence[LayerGroup]) -> dict[str, list[tuple[str, ...]]]:
