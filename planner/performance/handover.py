@@ -1,7 +1,12 @@
-"""Prefill and decode on different replicas: the cache that has to move between them."""
+"""Prefill and decode on different replicas: the cache that has to move, and what each side promises.
+
+The prefill side answers for the time to first token, which includes the handover; the decode side for the
+time per token after it. A limit on the whole answer cannot be split between them beforehand.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +18,52 @@ from planner.performance.types import Array, ArrayInput
 
 if TYPE_CHECKING:
     from planner.catalog.llm import LLM
-    from planner.performance.shape import Shape
+    from planner.performance.service import LatencyObjective
+    from planner.performance.shape import Role, Shape
 
 # Registering memory and starting a transfer of NIXL or Mooncake over RDMA: about 1 ms per request
 # (Mooncake, arXiv:2407.00079, section 6; DistServe measures 1-2 ms at 100 Gb/s for short prompts).
 HANDOVER_LATENCY_MS = 1.0
+
+
+HANDOVER_STEPS_MS = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)
+"""Allowances for a handover that are taken out of the TTFT budget: times are rounded up to one of these, so
+that few different budgets have to be timed."""
+
+BYTES_PER_GB = 1e9
+
+
+def allowance_ms(handover: float) -> float | None:
+    """Return the allowance for a handover time, None where it is longer than any."""
+    return next((step for step in HANDOVER_STEPS_MS if handover <= step), None)
+
+
+def side_objective(objective: LatencyObjective, role: Role) -> LatencyObjective | None:
+    """Return what one side of a split answers for; the whole objective for aggregated serving.
+
+    None: a limit on the whole answer (`e2e_ms`) is not promised by two pools.
+    """
+    if role == "aggregated":
+        return objective
+    if objective.e2e_ms is not None:
+        return None
+    if role == "prefill":
+        return replace(objective, tpot_ms=None)
+    return replace(objective, ttft_ms=None)
+
+
+def wire_rate_rps(llm: LLM, shape: Shape, prompt_tokens: float, nic_gb_s: float) -> float:
+    """Return the requests per second whose caches one replica can send or take.
+
+    Args:
+        llm: the model.
+        shape: the replica; each of its tensor- and pipeline-parallel ranks has its own link.
+        prompt_tokens: mean prompt, tokens.
+        nic_gb_s: scale-out bandwidth of one accelerator, one direction, GB/s.
+    """
+    size = float(cache_bytes(llm, prompt_tokens, shape.kv_cache))
+    speed = nic_gb_s * shape.tp * shape.pp * UNCALIBRATED["network_bandwidth"] * BYTES_PER_GB
+    return float("inf") if size <= 0 else speed / size
 
 
 def cache_bytes(llm: LLM, tokens: ArrayInput, kv_cache: str) -> Array:

@@ -12,7 +12,9 @@ from planner.performance.types import Array
 
 if TYPE_CHECKING:
     from planner.catalog.accelerators import Accelerator
+    from planner.catalog.llm import LLM
     from planner.catalog.servers import Server
+    from planner.performance.shape import Shape
 
 # Used when no server is named: 8 accelerators per box and one 400 Gb/s NIC each
 # (NVIDIA DGX H100/H200/B200 reference architectures).
@@ -99,3 +101,32 @@ def transfer_ms(size_bytes: Array, link_gb_s: Array, latency_ms: Array, share: A
     """Return milliseconds to move ``size_bytes`` over one link at ``share`` of its line rate."""
     result: Array = latency_ms + size_bytes / (link_gb_s * share * 1e6)
     return result
+
+
+ACTIVATION_BYTES = 2
+"""Hidden states travel as bf16, and so do the results of experts; what is sent to experts of an fp8 or fp4
+checkpoint is fp8 (DeepEP, github.com/deepseek-ai/DeepEP: dispatch in fp8, combine in bf16)."""
+
+
+def fabric_bytes_per_token(llm: LLM, shape: Shape, servers: int) -> float:
+    """Return bytes that one token of a replica of several servers sends from server to server.
+
+    Pipeline stages hand the hidden state on once for each boundary between servers. With experts spread
+    over the servers every token goes to `experts_per_token` of them and comes back, all but the part
+    that stays at home: 1 - 1/servers.
+    """
+    if servers <= 1:
+        return 0.0
+    if shape.pp > 1:
+        return float((servers - 1) * llm.hidden_size * ACTIVATION_BYTES)
+    if shape.ep <= 1:
+        return 0.0
+    dispatch = 1 if shape.weights in ("fp8", "fp4") else ACTIVATION_BYTES
+    away = 1.0 - 1.0 / servers
+    total = 0.0
+    for group in llm.groups:
+        if group.feed_forward.kind == "moe":
+            width = group.feed_forward.latent_size or llm.hidden_size
+            one = width * (dispatch + ACTIVATION_BYTES)
+            total += group.count * group.feed_forward.experts_per_token * one * away
+    return total

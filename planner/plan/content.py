@@ -202,9 +202,14 @@ class Promises:
             trips.sort()
 
     def rtt_ms(self, pool: str, route: RoutePlan) -> float | None:
-        """Return the promised round trip of a route in one of its pools, None if there is none."""
+        """Return the promised round trip of a route in one of its pools, None if there is none.
+
+        In the prefill pool of a split the time to hand the cache over comes on top of it.
+        """
+        first_of_two = len(route.pools) > 1 and pool == route.pools[0]
+        needed = route.rtt_ms + (route.transfer_ms if first_of_two else 0.0)
         for trip in self._trips.get((pool, route.workload), ()):
-            if trip >= route.rtt_ms - RTT_TOLERANCE_MS:
+            if trip >= needed - RTT_TOLERANCE_MS:
                 return trip
         return None
 

@@ -104,7 +104,7 @@ def unservable(assembly: Assembly, has_plan: Trial) -> Infeasible | None:
     looser SLO is offered only after `has_plan` confirmed it.
     """
     scenario = assembly.question.scenario
-    served = {assembly.problem.assignments.lane.tolist()[a] for a in range(len(assembly.assignment_pools))}
+    served = {path.lane for path in assembly.paths}
     conflict: list[ConflictRow] = []
     wanted: dict[str, dict[str, float]] = {}
     for i, demand in enumerate(assembly.demands):

@@ -31,6 +31,7 @@ from planner.plan.costs import (
     server_idle_w,
     server_pue,
 )
+from planner.plan.fabric import fabric_gb_per_request, oversubscribed
 from planner.plan.traffic import SECONDS_PER_HOUR, egress_gb_s
 from planner.plan.types import LedgerRow, Ledgers, ServerPlan
 from planner.topology import loops_of, power_cases
@@ -169,17 +170,47 @@ def heat_rows(content: Content, setting: Setting) -> list[LedgerRow]:
 
 
 def network_rows(content: Content, setting: Setting) -> list[LedgerRow]:
-    """Return the rows of what sites send to users, GB/s."""
+    """Return the rows of what sites send to users and domains over an oversubscribed spine, GB/s."""
     sent: dict[str, float] = defaultdict(float)
     for route in content.routes:
         workload = setting.workload(route.workload)
         if workload is not None:
             sent[route.site] += egress_gb_s(workload, route.units * setting.unit_rps(workload))
-    return [
+    rows = [
         LedgerRow(name=f"network/wan/{site}", used=round(sent[site], 9), limit=about["wan_gb_s"], unit="GB/s")
         for site, about in setting.graph.nodes(data=True)
         if about["kind"] == "site"
     ]
+    narrow = oversubscribed(setting.graph)
+    if narrow:
+        crossing = _fabric_gb_s(content, setting)
+        rows += [
+            LedgerRow(
+                name=f"network/fabric/{domain}", used=round(crossing[domain], 9), limit=limit, unit="GB/s"
+            )
+            for domain, limit in narrow.items()
+        ]
+    return rows
+
+
+def _fabric_gb_s(content: Content, setting: Setting) -> dict[str, float]:
+    """Return what replicas send from server to server, by fabric domain, GB/s."""
+    sent: dict[str, float] = defaultdict(float)
+    if setting.scenario.performance.provider == "table":
+        return sent
+    groups = {group.pool: group for group in content.replicas}
+    for route in content.routes:
+        workload = setting.workload(route.workload)
+        for name in route.pools:
+            group = groups.get(name)
+            known = group is not None and group.shape.llm in setting.llm_names
+            if workload is None or group is None or not known or group.fabric_domain is None:
+                continue
+            llm = setting.catalog.llm(setting.llm_names[group.shape.llm])
+            servers = max((len(placement) for placement in group.placements), default=0)
+            one = fabric_gb_per_request(llm, workload, group.shape.shape(), servers)
+            sent[group.fabric_domain] += route.units * setting.unit_rps(workload) * one
+    return sent
 
 
 def served_mtok_per_h(content: Content, setting: Setting) -> tuple[float, float]:

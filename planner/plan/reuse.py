@@ -109,10 +109,8 @@ def _traffic(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> 
         for f, route in enumerate(assembly.flow_routes)
     }
     paths = {
-        (assembly.lanes[int(lane)], tuple(assembly.pools[q].name for q in pools)): a
-        for a, (lane, pools) in enumerate(
-            zip(assembly.problem.assignments.lane, assembly.assignment_pools, strict=True)
-        )
+        (assembly.lanes[path.lane], tuple(assembly.pools[q].name for q in path.pools)): a
+        for a, path in enumerate(assembly.paths)
     }
     demands = {(demand.workload, demand.origin): i for i, demand in enumerate(assembly.demands)}
     units_total = assembly.question.scenario.solver.demand_units

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from planner.performance.handover import side_objective, wire_rate_rps
+from planner.performance.links import DEFAULT_NIC_GB_S
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
 from planner.performance.providers.choose import replica_from
 from planner.performance.providers.table import RateTable, measured_column
@@ -20,7 +22,7 @@ from planner.performance.service import (
     latency_curves,
     service_columns,
 )
-from planner.performance.shape import Shape
+from planner.performance.shape import Role, Shape
 from planner.performance.types import ReplicaModel
 from planner.plan.content import ColumnKey, Columns, Content, PoolFacts, Setting, pools_of
 from planner.plan.hosts import server_model
@@ -40,10 +42,10 @@ def request_profile(workload: Workload) -> RequestProfile:
     )
 
 
-def objective_at(workload: Workload, rtt_ms: float) -> LatencyObjective | None:
-    """Return the latency left to a replica when `rtt_ms` goes to the network.
+def objective_at(workload: Workload, rtt_ms: float, role: Role = "aggregated") -> LatencyObjective | None:
+    """Return the latency left to a replica of a role when `rtt_ms` goes to the network.
 
-    None: nothing is left, the workload cannot be served over that distance.
+    None: nothing is left, the workload cannot be served over that distance, or not by such a role.
     """
     if workload.slo is None:
         return LatencyObjective(ttft_ms=None, tpot_ms=None, e2e_ms=None, percentile=None)
@@ -54,12 +56,13 @@ def objective_at(workload: Workload, rtt_ms: float) -> LatencyObjective | None:
         if limit is not None and limit - rtt_ms <= 0:
             return None
     percentile = workload.slo.percentile
-    return LatencyObjective(
+    whole = LatencyObjective(
         ttft_ms=left["ttft_ms"],
         tpot_ms=workload.slo.tpot_ms,
         e2e_ms=left["e2e_ms"],
         percentile=None if percentile == "mean" else float(percentile),
     )
+    return side_objective(whole, role)
 
 
 class ServiceTable:
@@ -149,8 +152,9 @@ class ServiceTable:
         workload = self.setting.workload(name)
         if workload is None:
             return {}
+        role = self.pools[pool].shape.role
         reachable = {
-            trip: objective for trip in trips if (objective := objective_at(workload, trip)) is not None
+            trip: objective for trip in trips if (objective := objective_at(workload, trip, role)) is not None
         }
         if self.measured:
             rate = self._measured_rate(self.pools[pool], workload)
@@ -160,10 +164,19 @@ class ServiceTable:
             return {trip: measured_column(0.0) for trip in reachable}
         found = service_columns([replica], request_profile(workload), list(reachable.values()))[0]
         used = self.setting.scenario.performance.derate.get(name, 1.0)
+        most = float("inf") if role == "aggregated" else self._wire_rps(pool, workload)
         return {
-            trip: replace(column, rate_rps=column.rate_rps * used)
+            trip: replace(column, rate_rps=min(column.rate_rps * used, most))
             for trip, column in zip(reachable, found, strict=True)
         }
+
+    def _wire_rps(self, pool: str, workload: Workload) -> float:
+        """Return the requests whose cache the links of a replica carry."""
+        facts = self.pools[pool]
+        server = server_model(facts.first, self.setting.scenario, self.setting.catalog)
+        llm = self.setting.catalog.llm(self.setting.llm_names[facts.shape.llm])
+        speed = DEFAULT_NIC_GB_S if server is None else server.nic_gb_s
+        return wire_rate_rps(llm, facts.shape.shape(), float(workload.input_tokens.mean), speed)
 
     def _measured_rate(self, pool: PoolFacts, workload: Workload) -> float:
         if self._rates is None:

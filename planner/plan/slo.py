@@ -25,7 +25,8 @@ def slo_rows(content: Content, setting: Setting, columns: Columns) -> list[SloRo
 
     Predictions are at the SLO's percentile and at the planned load. A pool's replicas share its load
     equally; where workloads mix, each sees the total load of its replica. The network round trip is part
-    of the TTFT; of two pools on a path the TTFTs add up and the larger TPOT counts. Measured rates
+    of the TTFT. Of two pools on a path the first one makes the TTFT, with the handover of the cache, and the
+    second one the TPOT. Measured rates
     (provider `table`) predict nothing. error_band: the larger of the model's relative half-widths.
     """
     rows = _Rows(content, setting, columns)
@@ -76,11 +77,11 @@ class _Rows:
             percentile=None if slo is None else slo.percentile,
             ttft_ms=Latency(
                 asked=None if slo is None else slo.ttft_ms,
-                predicted=round(sum(ttft) + route.rtt_ms, MS_DECIMALS) if known else None,
+                predicted=round(ttft[0] + route.rtt_ms + route.transfer_ms, MS_DECIMALS) if known else None,
             ),
             tpot_ms=Latency(
                 asked=None if slo is None else slo.tpot_ms,
-                predicted=round(max(tpot), MS_DECIMALS) if known else None,
+                predicted=round(tpot[-1], MS_DECIMALS) if known else None,
             ),
             error_band=round(max(bands), BAND_DECIMALS) if bands else None,
             provider=provider,

@@ -107,7 +107,8 @@ class ReplicaGroup(_Record):
 
 class RoutePlan(_Record):
     """Traffic of a workload from an origin to a site, served by a path of pools (one, or prefill and
-    decode). `units` of `units_total` units of the workload's traffic.
+    decode). `units` of `units_total` units of the workload's traffic. transfer_ms: what the TTFT budget
+    leaves for handing the cache from the first pool to the second.
     """
 
     workload: str
@@ -119,6 +120,7 @@ class RoutePlan(_Record):
     units_total: int
     rate_rps: float
     rtt_ms: float
+    transfer_ms: float = 0.0
 
 
 class Unserved(_Record):

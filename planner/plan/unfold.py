@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from planner.optimize.solution import Solution
-from planner.plan.assemble.assembly import Assembly, unit_rps
+from planner.plan.assemble.assembly import Assembly
 from planner.plan.assemble.offers import Offer
+from planner.plan.assemble.paths import unit_rps
 from planner.plan.types import (
     PoolLoad,
     ReplicaGroup,
@@ -242,7 +243,7 @@ def _traffic(
     scenario = assembly.question.scenario
     total = scenario.solver.demand_units
     remaining: dict[int, list[list[int]]] = defaultdict(list)
-    loads: list[PoolLoad] = []
+    loads: dict[tuple[str, str, float], PoolLoad] = {}
     problem = assembly.problem
     for a in np.flatnonzero(solution.values["assign"] > 0).tolist():
         units = int(solution.values["assign"][a])
@@ -250,18 +251,18 @@ def _traffic(
         remaining[lane].append([a, units])
         promise, _ = assembly.lanes[lane]
         rate = units * unit_rps(scenario.workload(promise.workload), total)
-        for q in assembly.assignment_pools[a]:
+        for q, sized_for in zip(assembly.paths[a].pools, assembly.paths[a].promises, strict=True):
             pool = assembly.pools[q]
-            service = pool.entry.columns[promise].rate_rps
-            loads.append(
-                PoolLoad(
-                    pool=pool.name,
-                    workload=promise.workload,
-                    rtt_ms=promise.rtt_ms,
-                    service_rate_rps=service,
-                    rate_rps=rate,
-                    load=rate / service,
-                )
+            service = pool.entry.columns[sized_for].rate_rps
+            key = (pool.name, promise.workload, sized_for.rtt_ms)
+            before = loads[key].rate_rps if key in loads else 0.0  # by another path, to another decode pool
+            loads[key] = PoolLoad(
+                pool=pool.name,
+                workload=promise.workload,
+                rtt_ms=sized_for.rtt_ms,
+                service_rate_rps=service,
+                rate_rps=before + rate,
+                load=(before + rate) / service,
             )
     routes: list[RoutePlan] = []
     for f in np.flatnonzero(solution.values["flow"] > 0).tolist():
@@ -275,7 +276,7 @@ def _traffic(
             if not queue[0][1]:
                 queue.pop(0)
             wanted -= taken
-            path = [assembly.pools[q] for q in assembly.assignment_pools[a]]
+            path = [assembly.pools[q] for q in assembly.paths[a].pools]
             routes.append(
                 RoutePlan(
                     workload=route.workload,
@@ -287,6 +288,7 @@ def _traffic(
                     units_total=total,
                     rate_rps=taken * unit_rps(scenario.workload(route.workload), total),
                     rtt_ms=route.rtt_ms,
+                    transfer_ms=assembly.paths[a].transfer_ms,
                 )
             )
     unserved = [
@@ -299,4 +301,4 @@ def _traffic(
         for demand, units in zip(assembly.demands, solution.values["unserved"].tolist(), strict=True)
         if units > 0
     ]
-    return routes, unserved, loads
+    return routes, unserved, list(loads.values())

@@ -118,6 +118,13 @@ class Workload(FileModel):
         description="Weight precisions that are good enough. None: the precision the LLM was"
         " published in, and fp8 where the accelerator computes it.",
     )
+    serving: list[Literal["aggregated", "split"]] = Field(
+        default=["aggregated"],
+        min_length=1,
+        description="How requests may be served: `aggregated` (a replica does prefill and decode) or `split`"
+        " (prefill on one pool, decode on another of the same fabric domain, the cache handed over). With"
+        " both, the cheaper mix is chosen.",
+    )
     regions: list[str] | None = Field(
         default=None,
         min_length=1,
@@ -144,6 +151,17 @@ class Workload(FileModel):
                 "one factor per hour of the day, hour 0 UTC first",
             )
         return value
+
+    @model_validator(mode="after")
+    def _split_promises_both_times(self) -> Self:
+        if self.serving == ["split"] and self.slo is not None and self.slo.e2e_ms is not None:
+            raise FieldProblem(
+                "only `split` with an slo.e2e_ms",
+                "ttft_ms and tpot_ms for split serving",
+                "two pools promise their own times, not their sum; allow `aggregated` too or drop e2e_ms",
+                at=("serving",),
+            )
+        return self
 
     @model_validator(mode="after")
     def _deadline_for_batch(self) -> Self:

@@ -8,13 +8,14 @@ taken off the menu, and the reason is kept for explanation.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from planner.performance.handover import side_objective
 from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, service_columns
-from planner.performance.shape import Shape
+from planner.performance.shape import Role, Shape
 from planner.performance.types import ReplicaModel
 from planner.scenario.workload import Workload
 from planner.shapes.prune import Dominance, find_dominated
@@ -27,7 +28,10 @@ Timer = Callable[
 
 @dataclass(frozen=True)
 class Promise:
-    """A workload whose requests spend `rtt_ms` of their TTFT on the network."""
+    """A workload whose requests spend `rtt_ms` of their TTFT on the network.
+
+    For a prefill pool the handover of the cache is part of it.
+    """
 
     workload: str
     rtt_ms: float
@@ -69,8 +73,18 @@ def request_profile(workload: Workload) -> RequestProfile:
     )
 
 
-def latency_objective(workload: Workload, rtt_ms: float) -> LatencyObjective | None:
-    """Return the objective left after the round trip, None when the network alone breaks it."""
+def may_play(workload: Workload, role: Role) -> bool:
+    """Return whether a workload allows pools of a role."""
+    return ("aggregated" if role == "aggregated" else "split") in workload.serving
+
+
+def latency_objective(
+    workload: Workload, rtt_ms: float, role: Role = "aggregated"
+) -> LatencyObjective | None:
+    """Return what a role must keep after the round trip, None when the network alone breaks it.
+
+    None as well for a side of a split that cannot promise its part (see `side_objective`).
+    """
     slo = workload.slo
     if slo is None:
         return LatencyObjective(ttft_ms=None, tpot_ms=None, e2e_ms=None, percentile=None)
@@ -79,7 +93,18 @@ def latency_objective(workload: Workload, rtt_ms: float) -> LatencyObjective | N
     if (ttft is not None and ttft <= 0) or (e2e is not None and e2e <= 0):
         return None
     percentile = None if slo.percentile == "mean" else float(slo.percentile)
-    return LatencyObjective(ttft_ms=ttft, tpot_ms=slo.tpot_ms, e2e_ms=e2e, percentile=percentile)
+    whole = LatencyObjective(ttft_ms=ttft, tpot_ms=slo.tpot_ms, e2e_ms=e2e, percentile=percentile)
+    return side_objective(whole, role)
+
+
+ROLES: tuple[Role, ...] = ("aggregated", "prefill", "decode")
+
+
+def prefill_promises(promises: Iterable[Promise], allowances_ms: Iterable[float]) -> list[Promise]:
+    """Return the promises of prefill pools: every round trip with every allowance for the handover."""
+    steps = list(allowances_ms)
+    longer = (Promise(p.workload, p.rtt_ms + step) for p in promises for step in steps)
+    return list(dict.fromkeys(longer))
 
 
 def build_menu(
@@ -90,6 +115,8 @@ def build_menu(
     *,
     derate: Mapping[str, float] | None = None,
     timed: Timer = service_columns,
+    allowances_ms: Mapping[str, Sequence[float]] | None = None,
+    wire_rps: Callable[[int, Workload], float] | None = None,
 ) -> Menu:
     """Time every candidate against every promise and drop the dominated.
 
@@ -100,6 +127,10 @@ def build_menu(
         allowed: workload -> (LLM id, weight precision) pairs that may serve it.
         derate: workload -> share of the predicted rate that is used; 1 where it is not listed.
         timed: computes service columns, or remembers them (`Timings.columns`).
+        allowances_ms: workload -> times a prefill pool may have to leave for handing the cache over; each
+            makes a promise of its own, with a longer round trip.
+        wire_rps: (number of the candidate, workload) -> requests whose cache its links can carry; asked
+            for the sides of a split.
     """
     by_name = {workload.name: workload for workload in workloads}
     columns: list[dict[Promise, ServiceColumn]] = [{} for _ in candidates]
@@ -110,41 +141,49 @@ def build_menu(
         workload = by_name[name]
         pairs = set(allowed[name])
         used = (derate or {}).get(name, 1.0)
-        chosen = [
-            index
-            for index, (replica, _, _) in enumerate(candidates)
-            if (replica.shape.llm, replica.shape.weights) in pairs
-        ]
-        reachable = [
-            (promise, objective)
-            for promise in wanted
-            if (objective := latency_objective(workload, promise.rtt_ms)) is not None
-        ]
-        if not chosen or not reachable:
-            continue
-        table = timed(
-            [candidates[index][0] for index in chosen],
-            request_profile(workload),
-            [objective for _, objective in reachable],
-        )
-        for index, row in zip(chosen, table, strict=True):
-            for (promise, _), column in zip(reachable, row, strict=True):
-                columns[index][promise] = replace(column, rate_rps=column.rate_rps * used)
+        for role in ROLES:
+            chosen = [
+                index
+                for index, (replica, _, _) in enumerate(candidates)
+                if replica.shape.role == role and (replica.shape.llm, replica.shape.weights) in pairs
+            ]
+            kept = wanted
+            if role == "prefill":
+                kept = prefill_promises(wanted, (allowances_ms or {}).get(name, ()))
+            reachable = [
+                (promise, objective)
+                for promise in kept
+                if (objective := latency_objective(workload, promise.rtt_ms, role)) is not None
+            ]
+            if not chosen or not reachable or not may_play(workload, role):
+                continue
+            table = timed(
+                [candidates[index][0] for index in chosen],
+                request_profile(workload),
+                [objective for _, objective in reachable],
+            )
+            for index, row in zip(chosen, table, strict=True):
+                most = float("inf") if role == "aggregated" or wire_rps is None else wire_rps(index, workload)
+                for (promise, _), column in zip(reachable, row, strict=True):
+                    columns[index][promise] = replace(column, rate_rps=min(column.rate_rps * used, most))
     menu = Menu()
     for (replica, server, box), best in zip(candidates, columns, strict=True):
         servers = replica.shape.accelerators // box if replica.shape.accelerators > box else 0
         useful = {promise: column for promise, column in best.items() if column.rate_rps > 0}
         entry = MenuEntry(replica.shape, server, servers, replica, useful, best)
         (menu.entries if useful else menu.useless).append(entry)
-    _drop_dominated(menu, promises)
+    everything = dict.fromkeys(promise for entry in menu.entries for promise in entry.columns)
+    _drop_dominated(menu, list(everything))
     return menu
 
 
 def _drop_dominated(menu: Menu, promises: Sequence[Promise]) -> None:
     """Move entries that another entry beats everywhere from the menu to its `dominated` list."""
-    groups: dict[tuple[str, float | None], list[MenuEntry]] = defaultdict(list)
+    groups: dict[tuple[str, float | None, int], list[MenuEntry]] = defaultdict(list)
     for entry in menu.entries:
-        groups[entry.server, entry.shape.power_cap_w].append(entry)
+        # the sides of a split are compared only where as many links carry the cache
+        links = 0 if entry.shape.role == "aggregated" else entry.shape.tp * entry.shape.pp
+        groups[entry.server, entry.shape.power_cap_w, links].append(entry)
     kept: list[MenuEntry] = []
     for members in groups.values():
         rates = np.array([[_rate(entry, promise) for promise in promises] for entry in members])

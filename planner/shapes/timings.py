@@ -14,6 +14,7 @@ from planner.catalog import Accelerator, Server
 from planner.catalog.llm import LLM
 from planner.performance.providers.choose import TimingProvider
 from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, service_columns
+from planner.performance.shape import Role
 from planner.performance.types import ReplicaModel
 from planner.shapes.enumerate import MAX_SERVERS_PER_REPLICA, Enumeration, enumerate_shapes
 
@@ -51,6 +52,7 @@ class Timings:
         most_servers: int = MAX_SERVERS_PER_REPLICA,
         provider: TimingProvider = "analytic",
         confidence: float | None = None,
+        roles: Sequence[Role] = ("aggregated",),
     ) -> Enumeration:
         """Return every shape of `llm` on `server` (see `enumerate_shapes`)."""
         asked = (
@@ -61,6 +63,7 @@ class Timings:
             most_servers,
             provider,
             confidence,
+            tuple(roles),
         )
         key = (llm.id, server.id, accelerator.id, asked)
         made_from = (llm, server, accelerator)
@@ -79,6 +82,7 @@ class Timings:
                     most_servers=most_servers,
                     provider=provider,
                     confidence=confidence,
+                    roles=roles,
                 ),
             )
             self._shapes[key] = known

@@ -12,7 +12,6 @@ import numpy as np
 from planner.optimize.problem import (
     LOAD_SCALE,
     UNLIMITED,
-    Assignments,
     Candidates,
     Demands,
     Flows,
@@ -31,7 +30,6 @@ from planner.plan.assemble.goals import goals_of
 from planner.plan.assemble.limits import (
     UnitUse,
     budget_rows,
-    carbon_mg_per_h,
     grid_rows,
     heat_rows,
     network_rows,
@@ -42,10 +40,10 @@ from planner.plan.assemble.offers import (
     MICRO,
     Host,
     Offer,
-    electricity_micro_usd,
     rack_offers,
     rent_offers,
 )
+from planner.plan.assemble.paths import Pool, ServingPath, assignment_table, serving_paths, unit_rps
 from planner.plan.assemble.serving import (
     Offering,
     Route,
@@ -53,32 +51,15 @@ from planner.plan.assemble.serving import (
     table_offering,
     timed_offering,
 )
-from planner.plan.tariff import usd_per_kwh
+from planner.plan.fabric import oversubscribed
 from planner.plan.traffic import egress_gb_s, egress_usd_per_h
 from planner.scenario import Workload
 from planner.scenario.economics import HOURS_PER_YEAR
-from planner.shapes import MenuEntry, Promise, Timings
+from planner.shapes import Promise, Timings
 from planner.topology import Question, RackClass, build_graph, rack_classes
 from planner.topology.nodes import Graph
 
 SECONDS_PER_HOUR = 3600.0
-
-LEAST_LOAD = LOAD_SCALE // 100_000
-"""Load of a unit of traffic, however little it is: no workload, even of a request a day, may look as if it
-needed no replica at all. A thousand units of the least load keep a hundredth of a replica busy."""
-
-
-@dataclass(frozen=True)
-class Pool:
-    """A menu entry at a site."""
-
-    entry: MenuEntry
-    site: str
-
-    @property
-    def name(self) -> str:
-        """Readable and unique."""
-        return f"{self.site}/{self.entry.server}/{self.entry.shape.name}"
 
 
 @dataclass(frozen=True)
@@ -106,12 +87,7 @@ class Assembly:
     demands: Sequence[DemandOf]
     lanes: Sequence[tuple[Promise, str]]
     flow_routes: Sequence[Route]
-    assignment_pools: Sequence[tuple[int, ...]]
-
-
-def unit_rps(workload: Workload, units_total: int) -> float:
-    """Return the arrival rate of one unit of a workload, requests/s."""
-    return workload.rate_rps / units_total
+    paths: Sequence[ServingPath]
 
 
 def demand_list(question: Question) -> list[DemandOf]:
@@ -146,7 +122,9 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
     pools, hostings = _pool_tables(offering, offers, groups, graph)
     demands = demand_list(question)
     lanes, flow_routes, flows = _flow_tables(question, graph, demands, routes)
-    assignment_pools, assignments, carbon, watts = _assignment_tables(question, graph, lanes, pools, offers)
+    paths = serving_paths(question, graph, lanes, pools, offers)
+    assignments = assignment_table(paths)
+    watts, carbon = [path.watts for path in paths], [path.carbon_mg for path in paths]
     total_units = scenario.solver.demand_units
     use = UnitUse(
         assign_cost=assignments.cost.tolist(),
@@ -189,7 +167,11 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
             power_rows(graph, classes, offers),
             grid_rows(graph, scenario, offers),
             heat_rows(graph, offers),
-            network_rows(graph, [_unit_egress(question, route) for route in flow_routes]),
+            network_rows(
+                graph,
+                [_unit_egress(question, route) for route in flow_routes],
+                [path.fabric_gb_s for path in paths],
+            ),
             *budget_rows(graph, scenario, offers, mixes, use, all_mtok),
         ),
         failures=failure_table(
@@ -211,7 +193,7 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
         demands,
         lanes,
         flow_routes,
-        assignment_pools,
+        paths,
     )
 
 
@@ -328,23 +310,26 @@ def _pool_tables(
 ) -> tuple[list[Pool], Hostings]:
     """Return every pool that could exist, and the host groups it could stand on.
 
-    A replica of several servers needs them in one fabric domain; rented servers share none.
+    A replica of several servers needs them in one fabric domain; rented servers share none. The pools of a
+    split are made for each fabric domain, so that both ends of a handover stand in one.
     """
+    narrow = oversubscribed(graph)
     site_of = {offer.host_group: offer.site for offer in offers}
     owned = {offer.host_group for offer in offers if offer.origin != "rent"}
     pools: list[Pool] = []
     rows: list[tuple[int, int, int, int]] = []
     for entry in offering.menu.entries:
-        number_at: dict[str, int] = {}
+        number_at: dict[tuple[str, str | None], int] = {}
         for h, group in enumerate(groups):
             if group[1] != entry.server or (entry.whole_servers and group not in owned):
                 continue
-            site = site_of[group]
-            if site not in number_at:
-                number_at[site] = len(pools)
-                pools.append(Pool(entry, site))
+            stays = entry.shape.role != "aggregated" or (entry.whole_servers and group[0] in narrow)
+            where = (site_of[group], group[0] if stays else None)
+            if where not in number_at:
+                number_at[where] = len(pools)
+                pools.append(Pool(entry, *where))
             inside = 0 if entry.whole_servers else entry.shape.accelerators
-            rows.append((number_at[site], h, inside, entry.whole_servers))
+            rows.append((number_at[where], h, inside, entry.whole_servers))
     array = np.array(rows, dtype=np.int64).reshape(-1, 4)
     return pools, Hostings(array[:, 0], array[:, 1], array[:, 2], array[:, 3])
 
@@ -370,48 +355,3 @@ def _flow_tables(
         kept.append(route)
     array = np.array(rows, dtype=np.int64).reshape(-1, 3)
     return list(lanes), kept, Flows(array[:, 0], array[:, 1], array[:, 2])
-
-
-def _assignment_tables(
-    question: Question,
-    graph: Graph,
-    lanes: Sequence[tuple[Promise, str]],
-    pools: Sequence[Pool],
-    offers: Sequence[Offer],
-) -> tuple[list[tuple[int, ...]], Assignments, list[int], list[float]]:
-    """Return the paths each lane may take, with load, energy cost, carbon and watts of a unit."""
-    scenario = question.scenario
-    pue_of = {(offer.site, offer.host.label): offer.pue for offer in offers}
-    rented = {(offer.site, offer.host.label) for offer in offers if offer.origin == "rent"}
-    at_site: dict[str, list[int]] = defaultdict(list)
-    for q, pool in enumerate(pools):
-        at_site[pool.site].append(q)
-    paths: list[tuple[int, ...]] = []
-    rows: list[tuple[int, int, int, int]] = []
-    carbon: list[int] = []
-    dynamic_watts: list[float] = []
-    for lane, (promise, site) in enumerate(lanes):
-        rate = unit_rps(scenario.workload(promise.workload), scenario.solver.demand_units)
-        about = graph.nodes[site]
-        for q in at_site[site]:
-            column = pools[q].entry.columns.get(promise)
-            if column is None:
-                continue
-            host = (site, pools[q].entry.server)
-            watts = column.joules_per_request * rate
-            tariff = 0.0 if host in rented else usd_per_kwh(about, scenario.economics)
-            cost = electricity_micro_usd(watts, pue_of[host], tariff)
-            load = max(LEAST_LOAD, round(LOAD_SCALE * rate / column.rate_rps))
-            rows.append((lane, q, load, cost))
-            carbon.append(carbon_mg_per_h(watts, pue_of[host], float(about["carbon_g_per_kwh"])))
-            dynamic_watts.append(watts)
-            paths.append((q,))
-    array = np.array(rows, dtype=np.int64).reshape(-1, 4)
-    assignments = Assignments(
-        lane=array[:, 0],
-        cost=array[:, 3],
-        load_row=integers(range(len(rows))),
-        load_pool=array[:, 1],
-        load=array[:, 2],
-    )
-    return paths, assignments, carbon, dynamic_watts

@@ -11,6 +11,7 @@ import numpy as np
 from planner.optimize.problem import Entries, Ledger, integers
 from planner.plan.assemble.mixes import Mix
 from planner.plan.assemble.offers import Offer
+from planner.plan.fabric import oversubscribed
 from planner.scenario import Scenario
 from planner.topology import RackClass, power_cases
 from planner.topology.nodes import Graph
@@ -127,12 +128,15 @@ def heat_rows(graph: Graph, offers: Sequence[Offer]) -> Ledger:
     return rows.ledger()
 
 
-def network_rows(graph: Graph, flows: Sequence[tuple[str, float]]) -> Ledger:
-    """Return the rows of the bandwidth from sites to users, where it is limited.
+def network_rows(
+    graph: Graph, flows: Sequence[tuple[str, float]], fabric: Sequence[Mapping[str, float]]
+) -> Ledger:
+    """Return the rows of the bandwidth from sites to users, and of the spines that are oversubscribed.
 
     Args:
         graph: the topology.
         flows: (site, GB/s of one unit) of each flow variable.
+        fabric: fabric domain -> GB/s of one unit, for each assignment variable.
     """
     rows = Rows("network", "bytes/s")
     row_of: dict[str, int] = {}
@@ -140,9 +144,17 @@ def network_rows(graph: Graph, flows: Sequence[tuple[str, float]]) -> Ledger:
         if about["kind"] == "site" and about["wan_gb_s"] is not None:
             limit = int(round(about["wan_gb_s"] * BYTES_PER_GB, 3))
             row_of[site] = rows.add(f"network/wan/{site}", limit, f"topology: wan_gb_s of {site}")
+    for domain, gb_s in oversubscribed(graph).items():
+        limit = int(round(gb_s * BYTES_PER_GB, 3))
+        source = f"topology: oversubscription of {domain}"
+        row_of[domain] = rows.add(f"network/fabric/{domain}", limit, source)
     for f, (site, gb_s) in enumerate(flows):
         if site in row_of:
             rows.use("flow", row_of[site], f, int(np.ceil(gb_s * BYTES_PER_GB - 1e-6)))
+    for a, sent in enumerate(fabric):
+        for domain, gb_s in sent.items():
+            if domain in row_of:
+                rows.use("assign", row_of[domain], a, int(np.ceil(gb_s * BYTES_PER_GB - 1e-6)))
     return rows.ledger()
 
 

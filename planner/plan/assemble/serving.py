@@ -10,15 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from planner.catalog import Catalog
+from planner.performance.handover import wire_rate_rps
+from planner.performance.links import DEFAULT_NIC_GB_S
 from planner.performance.providers.choose import TimingProvider
 from planner.performance.providers.table import RateTable, measured_column
 from planner.performance.service import ServiceColumn
-from planner.performance.shape import Shape
+from planner.performance.shape import Role, Shape
 from planner.performance.types import ReplicaModel
 from planner.plan.assemble.offers import Host
+from planner.plan.fabric import handover_allowance_ms
 from planner.scenario import Scenario, Workload
 from planner.shapes import Menu, MenuEntry, Promise, Refusal, Timings, build_menu
 from planner.shapes.enumerate import MAX_SERVERS_PER_REPLICA
+from planner.shapes.menu import may_play
 from planner.topology import Question, rtt_ms, servable_sites
 from planner.topology.nodes import Graph
 
@@ -83,6 +87,25 @@ def allowed_weights(workload: Workload, llm_id: str, catalog: Catalog) -> list[s
     return [native] if native != "bf16" else ["bf16", "fp8"]
 
 
+def _roles(scenario: Scenario, catalog: Catalog) -> Mapping[str, tuple[Role, ...]]:
+    """Return the roles that replicas of each LLM may have, by its id."""
+    ways: dict[str, set[str]] = {}
+    for workload in scenario.workloads:
+        for name in workload.llms:
+            ways.setdefault(catalog.llm(name).id, set()).update(workload.serving)
+    aggregated: tuple[Role, ...] = ("aggregated",)
+    split: tuple[Role, ...] = ("prefill", "decode")
+    return {
+        llm: (*(aggregated if "aggregated" in found else ()), *(split if "split" in found else ()))
+        for llm, found in ways.items()
+    }
+
+
+def nic_gb_s(host: Host) -> float:
+    """Return the scale-out bandwidth of one accelerator of a host, one direction."""
+    return DEFAULT_NIC_GB_S if host.server is None else host.server.nic_gb_s
+
+
 def timing_provider(scenario: Scenario) -> TimingProvider:
     """Return who times the replicas of a scenario whose rates are not measured."""
     return "aiconfigurator" if scenario.performance.provider == "aiconfigurator" else "analytic"
@@ -108,7 +131,9 @@ def timed_offering(
     names = {catalog.llm(name).id: name for workload in scenario.workloads for name in workload.llms}
     candidates: list[tuple[ReplicaModel, str, int]] = []
     refused: list[Refusal] = []
-    for host in hosts:
+    roles = _roles(scenario, catalog)
+    by_label = {host.label: host for host in hosts}
+    for host in by_label.values():
         if host.server is None:
             continue
         accelerator = catalog.accelerators[host.accelerator]
@@ -124,11 +149,18 @@ def timed_offering(
                 most_servers=1 if host.rented else MAX_SERVERS_PER_REPLICA,
                 provider=timing_provider(scenario),
                 confidence=scenario.reliability.confidence,
+                roles=roles[llm_id],
             )
             refused.extend(found.refused)
             for replica in found.replicas:
                 candidates.append((replica, host.label, host.accelerators))
     promises = _unique(route.promise for route in routes)
+
+    def wire_rps(index: int, workload: Workload) -> float:
+        replica, label, _ = candidates[index]
+        llm = catalog.llm(names[replica.shape.llm])
+        return wire_rate_rps(llm, replica.shape, float(workload.input_tokens.mean), nic_gb_s(by_label[label]))
+
     menu = build_menu(
         candidates,
         scenario.workloads,
@@ -136,8 +168,38 @@ def timed_offering(
         allowed,
         derate=scenario.performance.derate,
         timed=timings.columns,
+        allowances_ms=_allowances(scenario, catalog, names, candidates, by_label),
+        wire_rps=wire_rps,
     )
     return Offering(menu, refused, routes)
+
+
+def _allowances(
+    scenario: Scenario,
+    catalog: Catalog,
+    names: Mapping[str, str],
+    candidates: Sequence[tuple[ReplicaModel, str, int]],
+    hosts: Mapping[str, Host],
+) -> Mapping[str, Sequence[float]]:
+    """Return the allowances for handing the cache over that occur, by workload that may be split."""
+    found: dict[str, Sequence[float]] = {}
+    for workload in scenario.workloads:
+        if "split" not in workload.serving:
+            continue
+        ends: dict[str, dict[Role, dict[tuple[int, float], Shape]]] = {}
+        for replica, label, _ in candidates:
+            shape = replica.shape
+            if shape.role != "aggregated" and names[shape.llm] in workload.llms:
+                sides = ends.setdefault(shape.llm, {"prefill": {}, "decode": {}})
+                sides[shape.role].setdefault((shape.tp * shape.pp, nic_gb_s(hosts[label])), shape)
+        steps = {
+            handover_allowance_ms(catalog.llm(names[llm]), workload, sent, taken, min(out_gb_s, in_gb_s))
+            for llm, sides in ends.items()
+            for (_, out_gb_s), sent in sides["prefill"].items()
+            for (_, in_gb_s), taken in sides["decode"].items()
+        }
+        found[workload.name] = sorted(step for step in steps if step is not None)
+    return found
 
 
 def table_offering(
@@ -180,7 +242,7 @@ def _table_columns(
     columns: dict[Promise, ServiceColumn] = {}
     for promise in promises:
         workload = by_name[promise.workload]
-        if shape.llm not in workload.llms:
+        if shape.llm not in workload.llms or not may_play(workload, shape.role):
             continue
         rate = table.rate_rps(
             shape.llm,

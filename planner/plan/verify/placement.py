@@ -36,9 +36,13 @@ def _group(group: ReplicaGroup, context: Context) -> Iterator[Violation]:
         text = f"says {group.count} replicas, but places {len(group.placements)}"
         yield Violation(row, FAMILY, text, len(group.placements), group.count, "replicas")
     shape = group.shape.shape()
-    name = f"{group.site}/{group.server}/{shape.name}"
-    if group.pool != name:
-        yield Violation(row, FAMILY, f"is called {group.pool}, its site, server and shape make {name}")
+    names = [f"{group.site}/{group.server}/{shape.name}"]
+    if shape.role != "aggregated" or any(len(placement) > 1 for placement in group.placements):
+        inside = f"{group.fabric_domain or group.site}/{group.server}/{shape.name}"
+        names = [inside] if shape.role != "aggregated" else [*names, inside]
+    if group.pool not in names:
+        text = f"is called {group.pool}, its place, server and shape make {' or '.join(names)}"
+        yield Violation(row, FAMILY, text)
     for fault in shape.faults():
         yield Violation(row, FAMILY, fault)
     for what, precision, known in (

@@ -229,8 +229,9 @@ class _Routing:
         ways: list[tuple[str, ...]] = [
             (pool,) for pool, facts in context.pools.items() if facts.shape.role == "aggregated"
         ]
-        ways += sorted({tuple(route.pools) for route in context.plan.routes if len(route.pools) > 1})
-        candidates: list[tuple[int, tuple[str, ...], float]] = []
+        transfer = {tuple(r.pools): r.transfer_ms for r in context.plan.routes if len(r.pools) > 1}
+        ways += sorted(transfer)
+        candidates: list[tuple[int, tuple[str, ...], tuple[float, ...]]] = []
         for number, demand in enumerate(self.demands):
             workload = setting.scenario.workload(demand.workload)
             for way in ways:
@@ -242,14 +243,20 @@ class _Routing:
                     may_answer(workload, fact.shape.llm, fact.shape.weights, context) for fact in facts
                 ):
                     continue
+                kind = "aggregated" if len(way) == 1 else "split"
+                if kind not in workload.serving:
+                    continue
                 trip = rtt_ms(setting.graph, demand.origin, site, setting.catalog)
-                candidates.append((number, way, trip))
+                trips: tuple[float, ...] = (trip,) if len(way) == 1 else (trip + transfer[way], trip)
+                candidates.append((number, way, trips))
         columns: Mapping[tuple[str, str, float], ServiceColumn] = context.table.fill(
-            (pool, self.demands[number].workload, trip) for number, way, trip in candidates for pool in way
+            (pool, self.demands[number].workload, trip)
+            for number, way, trips in candidates
+            for pool, trip in zip(way, trips, strict=True)
         )
-        for number, way, trip in candidates:
+        for number, way, trips in candidates:
             workload = setting.scenario.workload(self.demands[number].workload)
-            found = [columns.get((pool, workload.name, trip)) for pool in way]
+            found = [columns.get((pool, workload.name, trip)) for pool, trip in zip(way, trips, strict=True)]
             rates = [0.0 if column is None else column.rate_rps for column in found]
             if all(rate > 0 for rate in rates):
                 unit = setting.unit_rps(workload)

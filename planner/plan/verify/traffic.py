@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from planner.plan.content import RTT_TOLERANCE_MS
 from planner.plan.types import RoutePlan
 from planner.plan.verify.context import Context
+from planner.plan.verify.handover import check_handover
 from planner.plan.verify.violation import Violation, same
 from planner.scenario import ANYWHERE, Workload
 from planner.topology import rtt_ms
@@ -118,6 +119,11 @@ def _pools(route: RoutePlan, workload: Workload, context: Context) -> Iterator[V
     roles = tuple(shape.role for shape in shapes)
     if roles not in PATHS:
         yield Violation(row, FAMILY, f"takes pools of roles {', '.join(roles) or '(none)'}")
+    elif ("split" if len(roles) > 1 else "aggregated") not in workload.serving:
+        allowed = ", ".join(workload.serving)
+        yield Violation(row, FAMILY, f"takes pools of roles {', '.join(roles)}; allowed is {allowed} serving")
+    elif len(roles) > 1:
+        yield from check_handover(route, workload, context)
     for pool, shape in zip(route.pools, shapes, strict=True):
         if shape.llm != route.llm:
             text = f"says {route.llm}, but {pool} runs {shape.llm}"

@@ -1,0 +1,188 @@
+"""The ways a lane's traffic can be served: one pool, or a prefill pool and a decode pool beside it.
+
+Both pools of a split stand in one fabric domain. The prefill pool is sized for the TTFT that is left after
+the round trip and the handover of the cache, the decode pool for the TPOT.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.optimize.problem import LOAD_SCALE, Assignments, integers
+from planner.performance.service import ServiceColumn
+from planner.plan.assemble.limits import carbon_mg_per_h
+from planner.plan.assemble.offers import Offer, electricity_micro_usd
+from planner.plan.assemble.serving import nic_gb_s
+from planner.plan.fabric import fabric_gb_per_request, handover_allowance_ms
+from planner.plan.tariff import usd_per_kwh
+from planner.scenario import Workload
+from planner.shapes import MenuEntry, Promise
+from planner.topology import Question
+from planner.topology.nodes import Graph
+
+LEAST_LOAD = LOAD_SCALE // 100_000
+"""Load of a unit of traffic, however little it is: no workload, even of a request a day, may look as if it
+needed no replica at all. A thousand units of the least load keep a hundredth of a replica busy."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A menu entry at a site.
+
+    place: the fabric domain that all its replicas stand in, where they send more than users see over it
+    (the sides of a split, replicas of several servers in an oversubscribed domain); None: anywhere there.
+    """
+
+    entry: MenuEntry
+    site: str
+    place: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Readable and unique."""
+        return f"{self.place or self.site}/{self.entry.server}/{self.entry.shape.name}"
+
+
+def unit_rps(workload: Workload, units_total: int) -> float:
+    """Return the arrival rate of one unit of a workload, requests/s."""
+    return workload.rate_rps / units_total
+
+
+@dataclass(frozen=True)
+class ServingPath:
+    """One way to serve a unit of a lane's traffic.
+
+    pools: numbers of the pools, in the order a request meets them. loads: `LOAD_SCALE`ths of a replica of
+    each. promises: what each is sized for. cost: micro-USD/h. carbon_mg: per hour. fabric_gb_s: fabric
+    domain -> what a unit sends over it.
+    """
+
+    lane: int
+    pools: tuple[int, ...]
+    promises: tuple[Promise, ...]
+    loads: tuple[int, ...]
+    cost: int
+    carbon_mg: int
+    watts: float
+    transfer_ms: float
+    fabric_gb_s: Mapping[str, float]
+
+
+def serving_paths(
+    question: Question,
+    graph: Graph,
+    lanes: Sequence[tuple[Promise, str]],
+    pools: Sequence[Pool],
+    offers: Sequence[Offer],
+) -> list[ServingPath]:
+    """Return every path of every lane."""
+    return list(_Paths(question, graph, pools, offers).all(lanes))
+
+
+def assignment_table(paths: Sequence[ServingPath]) -> Assignments:
+    """Return the paths as the program sees them."""
+    rows = [
+        (number, pool, load)
+        for number, path in enumerate(paths)
+        for pool, load in zip(path.pools, path.loads, strict=True)
+    ]
+    array = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    return Assignments(
+        lane=integers([path.lane for path in paths]),
+        cost=integers([path.cost for path in paths]),
+        load_row=array[:, 0],
+        load_pool=array[:, 1],
+        load=array[:, 2],
+    )
+
+
+class _Paths:
+    """What all lanes share: the pools by place, what their electricity costs, and handover times."""
+
+    def __init__(
+        self, question: Question, graph: Graph, pools: Sequence[Pool], offers: Sequence[Offer]
+    ) -> None:
+        self.question, self.graph, self.pools = question, graph, pools
+        self.offer_of = {(offer.site, offer.host.label): offer for offer in offers}
+        self.alone: dict[str, list[int]] = defaultdict(list)
+        self.prefill: dict[str, list[int]] = defaultdict(list)
+        self.decode: dict[tuple[str, str | None, str], list[int]] = defaultdict(list)
+        for q, pool in enumerate(pools):
+            if pool.entry.shape.role == "aggregated":
+                self.alone[pool.site].append(q)
+            elif pool.entry.shape.role == "prefill":
+                self.prefill[pool.site].append(q)
+            else:
+                self.decode[pool.site, pool.place, pool.entry.shape.llm].append(q)
+        self._handovers: dict[Hashable, float | None] = {}
+
+    def all(self, lanes: Sequence[tuple[Promise, str]]) -> Iterator[ServingPath]:
+        for lane, (promise, site) in enumerate(lanes):
+            for q in self.alone[site]:
+                if promise in self.pools[q].entry.columns:
+                    yield self._path(lane, (q,), (promise,), 0.0)
+            for first in self.prefill[site]:
+                sender = self.pools[first]
+                for second in self.decode[site, sender.place, sender.entry.shape.llm]:
+                    taker = self.pools[second].entry
+                    transfer = self._handover_ms(promise.workload, sender.entry, taker)
+                    if transfer is None or promise not in taker.columns:
+                        continue
+                    longer = Promise(promise.workload, promise.rtt_ms + transfer)
+                    if longer in sender.entry.columns:
+                        yield self._path(lane, (first, second), (longer, promise), transfer)
+
+    def _handover_ms(self, workload: str, sender: MenuEntry, taker: MenuEntry) -> float | None:
+        """Return the allowance for handing over, None where it cannot be or takes too long."""
+        if sender.shape.kv_cache != taker.shape.kv_cache:
+            return None
+        if sender.replica is None or taker.replica is None:
+            return 0.0  # measured rates keep the SLO as they are
+        key = (workload, sender.shape, sender.server, taker.shape, taker.server)
+        if key not in self._handovers:
+            catalog = self.question.catalog
+            speed = min(self._nic_gb_s(sender), self._nic_gb_s(taker))
+            stated = self.question.scenario.workload(workload)
+            llm = catalog.llm(self._llm_name(sender.shape.llm, stated))
+            self._handovers[key] = handover_allowance_ms(llm, stated, sender.shape, taker.shape, speed)
+        return self._handovers[key]
+
+    def _llm_name(self, llm_id: str, workload: Workload) -> str:
+        catalog = self.question.catalog
+        return next((name for name in workload.llms if catalog.llm(name).id == llm_id), llm_id)
+
+    def _nic_gb_s(self, entry: MenuEntry) -> float:
+        return next(nic_gb_s(o.host) for o in self.offer_of.values() if o.host.label == entry.server)
+
+    def _path(
+        self, lane: int, pools: tuple[int, ...], promises: tuple[Promise, ...], transfer_ms: float
+    ) -> ServingPath:
+        scenario = self.question.scenario
+        workload = scenario.workload(promises[-1].workload)
+        rate = unit_rps(workload, scenario.solver.demand_units)
+        loads: list[int] = []
+        cost = carbon = 0
+        total_watts = 0.0
+        fabric: dict[str, float] = defaultdict(float)
+        for q, promise in zip(pools, promises, strict=True):
+            pool = self.pools[q]
+            column: ServiceColumn = pool.entry.columns[promise]
+            offer = self.offer_of[pool.site, pool.entry.server]
+            about = self.graph.nodes[pool.site]
+            watts = column.joules_per_request * rate
+            tariff = 0.0 if offer.origin == "rent" else usd_per_kwh(about, scenario.economics)
+            cost += electricity_micro_usd(watts, offer.pue, tariff)
+            carbon += carbon_mg_per_h(watts, offer.pue, float(about["carbon_g_per_kwh"]))
+            total_watts += watts
+            loads.append(max(LEAST_LOAD, round(LOAD_SCALE * rate / column.rate_rps)))
+            if pool.place is not None and pool.entry.replica is not None:
+                llm = self.question.catalog.llm(self._llm_name(pool.entry.shape.llm, workload))
+                sent = fabric_gb_per_request(llm, workload, pool.entry.shape, pool.entry.whole_servers)
+                fabric[pool.place] += rate * sent
+        return ServingPath(
+            lane, pools, promises, tuple(loads), cost, carbon, total_watts, transfer_ms, dict(fabric)
+        )
