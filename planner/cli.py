@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -41,6 +42,7 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a field: limits.grid_kw=*0.9, workloads.chat.rate_rps=50."),
 ]
+OwnCatalog = Annotated[Path | None, typer.Option("--catalog", help="Your own catalog entries.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 ScenarioPath = Annotated[Path, typer.Argument(help="Scenario file, YAML or JSON.")]
 PlanPath = Annotated[Path, typer.Argument(help="plan.json, or the folder that holds it.")]
@@ -89,6 +91,7 @@ def solve(
     scenario: ScenarioPath,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for plan, report and tables.")],
     overrides: Overrides = None,
+    catalog: OwnCatalog = None,
     time_limit_s: Annotated[float | None, typer.Option(help="Seconds to search.")] = None,
     relative_gap: Annotated[float | None, typer.Option(help="Stop at this proven gap.")] = None,
     reproducible: Annotated[bool, typer.Option(help="Same plan on every run.")] = False,
@@ -105,7 +108,7 @@ def solve(
     from planner.report.progress import SearchProgress
     from planner.simulate.prove import solve_and_replay
 
-    changes = list(overrides or [])
+    changes = _changes(overrides, catalog)
     changes += [] if time_limit_s is None else [f"solver.time_limit_s={time_limit_s}"]
     changes += [] if relative_gap is None else [f"solver.relative_gap={relative_gap}"]
     changes += ["solver.reproducible=true"] if reproducible else []
@@ -202,7 +205,7 @@ def estimate(
     points: Annotated[Path | None, typer.Option("--points", help="CSV, one row per point.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="CSV to write.")] = None,
     compare: Annotated[Path | None, typer.Option(help="Measured CSV to compare with.")] = None,
-    catalog: Annotated[Path | None, typer.Option(help="Your own catalog entries.")] = None,
+    catalog: OwnCatalog = None,
 ) -> None:
     """Predict TTFT, TPOT, throughput and memory of points; or compare with measurements."""
     from planner.performance.estimate import compare_file, estimate_file
@@ -223,6 +226,7 @@ def estimate(
 def shapes(
     scenario: ScenarioPath,
     overrides: Overrides = None,
+    catalog: OwnCatalog = None,
     all_: Annotated[bool, typer.Option("--all", help="Show what was pruned, and why.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -231,7 +235,7 @@ def shapes(
     from planner.report.shapes import print_shapes, shape_rows
     from planner.topology import load_question
 
-    offering = assemble(load_question(scenario, overrides or [])).offering
+    offering = assemble(load_question(scenario, _changes(overrides, catalog))).offering
     if as_json:
         out.print_json(json.dumps(shape_rows(offering)))
     else:
@@ -242,7 +246,7 @@ def shapes(
 def catalog_list(
     kind: Annotated[str, typer.Argument(help="accelerators, servers, llms, topologies, engines ...")],
     as_json: AsJson = False,
-    catalog: Annotated[Path | None, typer.Option(help="Your own catalog entries.")] = None,
+    catalog: OwnCatalog = None,
 ) -> None:
     """List the entries of one kind."""
     from planner.report.catalog import catalog_table, print_rows
@@ -259,7 +263,7 @@ def catalog_show(
     kind: Annotated[str, typer.Argument(help="accelerators, servers, llms, topologies, engines ...")],
     name: Annotated[str, typer.Argument(help="id of the entry")],
     as_json: AsJson = False,
-    catalog: Annotated[Path | None, typer.Option(help="Your own catalog entries.")] = None,
+    catalog: OwnCatalog = None,
 ) -> None:
     """Show one entry: every value with its source, date and confidence."""
     from planner.report.catalog import catalog_record, print_record
@@ -276,25 +280,34 @@ def topology_show(
     topology: Annotated[str, typer.Argument(help="Shipped name or path.")],
     picture: Annotated[Path | None, typer.Option(help="Also draw it: .svg or .html file.")] = None,
     as_json: AsJson = False,
+    catalog: OwnCatalog = None,
 ) -> None:
     """Show a topology as a tree with capacities and counts."""
     from planner.report.topology import draw_topology, print_topology, topology_record
 
     if picture is not None:
-        draw_topology(topology, picture)
+        draw_topology(topology, picture, catalog)
         err.print(f"written: {picture}", highlight=False)
     if as_json:
-        out.print_json(json.dumps(topology_record(topology)))
+        out.print_json(json.dumps(topology_record(topology, catalog)))
     else:
-        print_topology(topology, out)
+        print_topology(topology, out, catalog)
 
 
 @topology_app.command("check")
-def topology_check(topology: Annotated[str, typer.Argument(help="Shipped name or path.")]) -> None:
+def topology_check(
+    topology: Annotated[str, typer.Argument(help="Shipped name or path.")],
+    as_json: AsJson = False,
+    catalog: OwnCatalog = None,
+) -> None:
     """Find every structural fault of a topology file."""
+    from planner.catalog import load_catalog
     from planner.topology import topology_faults
 
-    faults = topology_faults(topology)
+    faults = topology_faults(topology, load_catalog(catalog))
+    if as_json:
+        out.print_json(json.dumps({"topology": topology, "faults": [asdict(fault) for fault in faults]}))
+        raise typer.Exit(2 if faults else 0)
     if faults:
         _refuse([str(fault) for fault in faults])
     out.print(f"{topology}: sound", highlight=False)
@@ -309,6 +322,12 @@ def doctor() -> None:
 
 
 register_studies(app)
+
+
+def _changes(overrides: list[str] | None, catalog: Path | None) -> list[str]:
+    """Return the changes of the command line, the user's own catalog file among them."""
+    own = [] if catalog is None else [f"catalog={json.dumps(str(catalog.resolve()))}"]
+    return own + list(overrides or [])
 
 
 def _plan_file(path: Path) -> Path:

@@ -5,7 +5,7 @@ The lowest room: it knows YAML, JSON and pydantic, and nothing about deployments
 
 from planner.files.document import Document, read_document
 from planner.files.faults import FieldProblem, FieldProblems, InputFault, InputFaults, close_matches
-from planner.files.validate import FileModel, model_faults, validate
+from planner.files.validate import FileModel, faulty_places, model_faults, validate
 from planner.files.write import content_hash, write_json_atomic, write_text_atomic
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "InputFaults",
     "close_matches",
     "content_hash",
+    "faulty_places",
     "model_faults",
     "read_document",
     "validate",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from planner.files.document import Document
+from planner.files.document import Document, Loc
 from planner.files.faults import FieldProblem, FieldProblems, InputFault, InputFaults, close_matches
 
 M = TypeVar("M", bound=BaseModel)
@@ -32,6 +32,23 @@ def validate(model_class: type[M], document: Document, context: Mapping[str, Any
         )
     except ValidationError as error:
         raise InputFaults(model_faults(model_class, document, error)) from None
+
+
+def faulty_places(model_class: type[BaseModel], document: Document) -> list[Loc]:
+    """Return where a document is wrong as a `model_class`: the locations of all errors in its data."""
+    try:
+        model_class.model_validate(document.data)
+    except ValidationError as error:
+        places: list[Loc] = []
+        for item in error.errors():
+            loc, _ = document.walk(item["loc"])
+            raised = item.get("ctx", {}).get("error")
+            if isinstance(raised, FieldProblems):
+                places += [(*loc, *problem.at) for problem in raised.problems]
+            else:
+                places.append((*loc, *raised.at) if isinstance(raised, FieldProblem) else loc)
+        return places
+    return []
 
 
 def model_faults(

@@ -19,21 +19,22 @@ from planner.topology.picture import topology_picture
 from planner.topology.tree import topology_tree
 
 
-def _graph(name: str) -> Graph:
-    catalog = load_catalog()
+def _graph(name: str, extra: Path | None) -> Graph:
+    """Expand a topology, with the user's own catalog entries (`extra`) laid over the shipped ones."""
+    catalog = load_catalog(extra)
     return build_graph(load_topology(name, catalog), catalog)
 
 
-def topology_record(name: str) -> dict[str, Any]:
+def topology_record(name: str, extra: Path | None = None) -> dict[str, Any]:
     """Return the tree of a topology as data.
 
     Raises:
         InputFaults: there is no such topology, or it is not sound.
     """
-    return {"topology": name, "tree": [asdict(row) for row in topology_tree(_graph(name))]}
+    return {"topology": name, "tree": [asdict(row) for row in topology_tree(_graph(name, extra))]}
 
 
-def print_topology(name: str, console: Console) -> None:
+def print_topology(name: str, console: Console, extra: Path | None = None) -> None:
     """Print the tree of a topology with capacities and counts.
 
     Raises:
@@ -41,7 +42,7 @@ def print_topology(name: str, console: Console) -> None:
     """
     root = Tree(f"[bold]{escape(name)}[/bold]")
     branches: list[Tree] = [root]
-    for row in topology_tree(_graph(name)):
+    for row in topology_tree(_graph(name, extra)):
         count = f" x {row.count}" if row.count > 1 else ""
         text = (
             f"[bold]{escape(row.name)}[/bold]{count}  [dim]{escape(row.kind)}[/dim]  {escape(row.capacity)}"
@@ -53,7 +54,7 @@ def print_topology(name: str, console: Console) -> None:
     console.print(root, highlight=False)
 
 
-def draw_topology(name: str, path: Path) -> None:
+def draw_topology(name: str, path: Path, extra: Path | None = None) -> None:
     """Write the picture of a topology: an .svg file, or an .html page around it.
 
     Raises:
@@ -62,7 +63,7 @@ def draw_topology(name: str, path: Path) -> None:
     """
     if path.suffix not in (".svg", ".html"):
         raise ValueError(f"{path}: a picture ends in .svg or .html")
-    picture = topology_picture(_graph(name))
+    picture = topology_picture(_graph(name, extra))
     if path.suffix == ".html":
         title = html.escape(name)
         head = f"<head><meta charset='utf-8'><title>{title}</title></head>"

@@ -83,7 +83,7 @@ def examine_scenario(
     table = RateTable.empty()
     if isinstance(data, Mapping):
         try:
-            catalog = _catalog(data.get("catalog"))
+            catalog = _catalog(document)
         except InputFaults as error:
             faults += error.faults
         try:
@@ -113,15 +113,16 @@ def _with_defaults(data: Mapping[str, Any], document: Document, changes: list[st
     return filled
 
 
-def _catalog(extra: Any) -> Catalog:
+def _catalog(document: Document) -> Catalog:
     """Return the catalog with the user's entries, given as a path or inline.
 
     A path that leads nowhere is reported where paths are made absolute.
     """
+    extra = document.data.get("catalog")
     if isinstance(extra, str) and Path(extra).is_file():
         return load_catalog(extra=Path(extra))
     if isinstance(extra, Mapping):
-        return load_catalog(inline=extra)
+        return load_catalog(inline=document.part("catalog"))
     return load_catalog()
 
 

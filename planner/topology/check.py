@@ -11,7 +11,8 @@ from planner.topology.graph import build_graph
 from planner.topology.layout import full_name, rack_names, scopes
 from planner.topology.nodes import Graph
 from planner.topology.power import power_cases, upstream
-from planner.topology.references import reference_faults
+from planner.topology.references import reference_problems
+from planner.topology.sound_part import sound_part, without
 from planner.topology.types import RackGroup, Topology
 
 Loc = tuple[str | int, ...]
@@ -48,14 +49,14 @@ def check_document(document: Document, catalog: Catalog, capacities: bool = True
     Without `capacities`, kilowatts are not judged: a feed that cannot carry all of its racks at once is
     a poor design, but a question that a plan can answer by leaving some of them dark.
     """
-    faults = reference_faults(document, catalog)
+    faults = [fault for _, fault in reference_problems(document, catalog)]
     try:
-        topology = validate(Topology, document)
+        validate(Topology, document)
     except InputFaults as error:
         faults += error.faults
-        return InputFaults(faults).faults
-    if not faults:
-        faults += physical_faults(topology, document, catalog, capacities)
+    sound = sound_part(document, catalog) if faults else document
+    if sound is not None:
+        faults += physical_faults(validate(Topology, sound), sound, catalog, capacities)
     return InputFaults(faults).faults
 
 
@@ -63,15 +64,17 @@ def physical_faults(
     topology: Topology, document: Document, catalog: Catalog, capacities: bool
 ) -> list[InputFault]:
     """Return what is too heavy, too hot, too high or too hungry in a topology whose names are right."""
-    places = _places(topology)
-    ambiguous = _ambiguous_domains(topology, document)
+    ambiguous = _ambiguous_domains(topology)
+    faults = [document.fault(loc, "nothing", f"one of {names}", "say which") for loc, names in ambiguous]
     if ambiguous:
-        return ambiguous
+        document = without(document, [loc for loc, _ in ambiguous])
+        topology = validate(Topology, document)
     try:
         graph = build_graph(topology, catalog)
     except ValueError as error:
-        return [document.fault((), str(error), "different names after expansion")]
-    checker = _Physical(graph, document, catalog, places)
+        return [*faults, document.fault((), str(error), "different names after expansion")]
+    checker = _Physical(graph, document, catalog, _places(topology))
+    checker.faults += faults
     checker.built()
     if capacities:
         checker.carried()
@@ -94,9 +97,9 @@ def _places(topology: Topology) -> dict[str, Loc]:
     return places
 
 
-def _ambiguous_domains(topology: Topology, document: Document) -> list[InputFault]:
-    """Return a fault for racks that name no fabric domain where there are several to choose from."""
-    faults = []
+def _ambiguous_domains(topology: Topology) -> list[tuple[Loc, str]]:
+    """Return the racks that name no fabric domain where there are several, with their names."""
+    found = []
     for at, site in enumerate(topology.sites):
         for scope in scopes(site, at):
             nearest = scope.equipment.fabric_domains or site.fabric_domains
@@ -104,8 +107,8 @@ def _ambiguous_domains(topology: Topology, document: Document) -> list[InputFaul
                 if group.fabric_domain is None and len(nearest) > 1:
                     names = ", ".join(domain.name for domain in nearest)
                     loc = (*scope.loc, "racks", index, "fabric_domain")
-                    faults.append(document.fault(loc, "nothing", f"one of {names}", "say which"))
-    return faults
+                    found.append((loc, names))
+    return list(dict(found).items())
 
 
 class _Physical:

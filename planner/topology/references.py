@@ -33,8 +33,8 @@ class _Names:
         )
 
 
-def reference_faults(document: Document, catalog: Catalog) -> list[InputFault]:
-    """Return a fault for every name that leads nowhere, every cycle and every orphan rack."""
+def reference_problems(document: Document, catalog: Catalog) -> list[tuple[Loc, InputFault]]:
+    """Return place and fault of every name that leads nowhere, every cycle and every orphan rack."""
     if not isinstance(document.data, Mapping):
         return []
     checker = _Checker(document, catalog)
@@ -42,9 +42,10 @@ def reference_faults(document: Document, catalog: Catalog) -> list[InputFault]:
     for at, site in sites:
         checker.site(site, ("sites", at))
     names = [site["name"] for _, site in sites if isinstance(site.get("name"), str)]
+    pairs: dict[frozenset[str], int] = {}
     for at, link in _entries(document.data.get("wan")):
-        checker.link(link, ("wan", at), names)
-    return checker.faults
+        checker.link(link, ("wan", at), names, pairs)
+    return checker.problems
 
 
 def _entries(value: Any) -> list[tuple[int, Mapping[str, Any]]]:
@@ -76,10 +77,10 @@ class _Checker:
     def __init__(self, document: Document, catalog: Catalog):
         self.document = document
         self.catalog = catalog
-        self.faults: list[InputFault] = []
+        self.problems: list[tuple[Loc, InputFault]] = []
 
     def fault(self, loc: Loc, found: str, allowed: str, advice: str = "") -> None:
-        self.faults.append(self.document.fault(loc, found, allowed, advice))
+        self.problems.append((loc, self.document.fault(loc, found, allowed, advice)))
 
     def site(self, site: Mapping[str, Any], at: Loc) -> None:
         name = str(site.get("name", ""))
@@ -225,7 +226,10 @@ class _Checker:
             advice = close_matches(name, region_names(self.catalog))
             self.fault(loc, f"'{name}'", "a cloud region", advice or "see `planner catalog list regions`")
 
-    def link(self, link: Mapping[str, Any], at: Loc, sites: list[str]) -> None:
+    def link(
+        self, link: Mapping[str, Any], at: Loc, sites: list[str], pairs: dict[frozenset[str], int]
+    ) -> None:
+        """Check the ends of a WAN link; `pairs` are the links before it, with their index."""
         between = link.get("between")
         ends = between if isinstance(between, list) else []
         for index, end in enumerate(ends):
@@ -233,6 +237,14 @@ class _Checker:
                 self.unknown((*at, "between", index), end, "a site", dict.fromkeys(sites))
         if len(ends) == 2 and ends[0] == ends[1]:
             self.fault((*at, "between"), f"'{ends[0]}' twice", "two different sites")
+        elif len(ends) == 2 and all(isinstance(end, str) for end in ends):
+            first = pairs.setdefault(frozenset(ends), int(at[-1]))
+            if first != at[-1]:
+                line = self.document.line(("wan", first))
+                where = f"wan[{first}]" if line is None else f"line {line}"
+                found = f"a second link between '{ends[0]}' and '{ends[1]}' (the first: {where})"
+                advice = "add their bandwidths in one entry"
+                self.fault((*at, "between"), found, "one link for a pair of sites", advice)
 
     def unknown(self, loc: Loc, name: str, allowed: str, known: Mapping[str, Any]) -> None:
         advice = close_matches(name, _short(known)) or "it is not defined"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from planner.catalog import Catalog
+from planner.files import Document
 from planner.files.document import parse_document
 from planner.topology import check, load_topology, topology_faults
 
@@ -179,3 +180,74 @@ def test_counts_beyond_measure_are_refused(site: dict[str, Any], catalog: Catalo
     site["racks"][0]["count"] = 50_000
     site["blocks"] = [{"name": "b", "count": 50, "racks": [site.pop("racks")[0]]}]
     assert "at most 1,000,000 at a site" in only(site, catalog)[1]
+
+
+STAGES = """\
+sites:
+  - name: a
+    region: westurope
+    power:
+      - {name: grid, level: utility, capacity_kw: 100}
+      - {name: A, capacity_kw: 200, parent: grid}
+      - {name: B, capacity_kw: 200, parent: gird}
+    cooling:
+      - {name: crah, medium: air, unit_kw: 100, units: 3}
+    fabric_domains: [{name: f}, {name: g}]
+    racks:
+      - {name: r, feeds: [A, C], power_kw: 44, air_loop: crah, fabric_domain: f}
+      - {name: which, feeds: [A, B], power_kw: 44, air_loop: crah}
+      - {name: typo, feeds: [A, B], power_kw: much, air_loop: crah, fabric_domain: f}
+      - name: hungry
+        feeds: [A, B]
+        power_kw: 4
+        air_kw: 10.2
+        air_loop: crah
+        fabric_domain: f
+        servers: {dgx-h100: 1}
+  - {name: b, region: us-east-1}
+wan:
+  - {between: [a, b], bandwidth_gb_s: 1}
+  - {between: [b, a], bandwidth_gb_s: 1}
+  - {between: [b, c]}
+"""
+
+
+def test_no_stage_of_the_check_hides_the_next() -> None:
+    """Wrong names, wrong numbers, ambiguous fabrics, too little power: one answer, with the file's lines."""
+    faults = {(fault.line, fault.field) for fault in check(parse_document(STAGES, name="stages.yaml"))}
+    assert faults == {
+        (3, "sites.a.region"),
+        (6, "sites.a.power.A.capacity_kw"),
+        (7, "sites.a.power.B.parent"),
+        (12, "sites.a.racks.r.feeds[1]"),
+        (13, "sites.a.racks.which.fabric_domain"),
+        (14, "sites.a.racks.typo.power_kw"),
+        (17, "sites.a.racks.hungry.power_kw"),
+        (25, "wan[1].between"),
+        (26, "wan[2].between[1]"),
+        (26, "wan[2].bandwidth_gb_s"),
+    }
+
+
+def test_entries_left_out_bring_no_faults_of_their_own(site: dict[str, Any], catalog: Catalog) -> None:
+    """A feed without its capacity is one fault, not one for each rack that hangs on it."""
+    del site["power"][1]["capacity_kw"]
+    assert only(site, catalog)[0] == "sites.a.power.A.capacity_kw"
+
+
+@pytest.mark.parametrize(
+    "broken", [[], "x", None, {"sites": 3}, {"sites": [3]}, {"wan": {}}, {"sites": [{}]}]
+)
+def test_what_is_no_topology_is_a_fault(broken: Any) -> None:
+    """Lists, text and numbers where mappings belong: words, not crashes."""
+    assert check(Document(broken, name="t.yaml"))
+
+
+def test_two_links_between_the_same_sites_are_a_fault(site: dict[str, Any], catalog: Catalog) -> None:
+    """In either order; the second is named and the first is shown."""
+    sites = [site, {"name": "b", "region": "us-east-1"}]
+    link = {"between": ["a", "b"], "bandwidth_gb_s": 1}
+    assert check({"sites": sites, "wan": [link]}, catalog) == []
+    (fault,) = check({"sites": sites, "wan": [link, {**link, "between": ["b", "a"]}]}, catalog)
+    assert fault.field == "wan[1].between"
+    assert "a second link between 'b' and 'a' (the first: wan[0])" in fault.found
