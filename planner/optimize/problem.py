@@ -23,6 +23,9 @@ Integers = NDArray[np.int64]
 LOAD_SCALE = 10_000_000
 """Load of one fully used replica. A unit of traffic that keeps a replica 2 % busy has load 200,000."""
 
+SHARE_SCALE = 1_000_000
+"""All of a demand; what is promised of it after a loss is counted in millionths."""
+
 UNLIMITED = 2**52
 """An upper bound that never binds; below 2**53, so that every solver holds it exactly."""
 
@@ -34,8 +37,9 @@ def integers(values: object) -> Integers:
 
 @dataclass(frozen=True)
 class Demands:
-    """Traffic of one workload from one origin that must be served: rows i.
+    """Traffic of one workload from one origin in one period that must be served: rows i.
 
+    Batch work may be served in several periods: its flows lead to lanes of all of them.
     units: traffic to serve, in the workload's units.
     unserved_cost: micro-USD/h for each unit left unserved; -1 where everything must be served.
     source: the field of the scenario that states the demand.
@@ -144,7 +148,7 @@ class Hostings:
 class Flows:
     """Traffic of a demand sent to a site: rows f; the variable `flow[f]` counts units.
 
-    lane: the (workload, site, latency budget) lane that the traffic joins.
+    lane: the (workload, site, latency budget, period) lane that the traffic joins.
     cost: micro-USD/h for each unit (network egress).
     """
 
@@ -199,7 +203,9 @@ class Ledger:
 class Failures:
     """Losses to survive: rows e. After each one the kept share of demand is served by what is left.
 
-    names: `survive/feed/fra1-A`. kept_units: matrix (failures x demands) of units still to be served.
+    names: `survive/feed/fra1-A`. kept_share: matrix (failures x demands), `SHARE_SCALE`ths of what is
+    served of each demand in normal times that must still be served; 0: the demand needs no routing of its
+    own after this failure (a busier period has it).
     lost_candidate_row / lost_candidate: pairs (failure, candidate) whose servers are all lost.
     lost_one_of: host group that loses single servers (-1: none). lost_rack_of: rack class that loses
     single racks (-1: none). lost_count: how many of them; all there are, if those are fewer.
@@ -209,7 +215,7 @@ class Failures:
     """
 
     names: tuple[str, ...]
-    kept_units: NDArray[np.int64]
+    kept_share: NDArray[np.int64]
     lost_candidate_row: Integers
     lost_candidate: Integers
     lost_one_of: Integers
@@ -257,6 +263,10 @@ class Problem:
     usable_load: int = LOAD_SCALE
     """Load that one replica may carry in normal times, in `LOAD_SCALE`ths: 1 less the headroom. After a
     failure the headroom may be used."""
+    periods: tuple[str, ...] = ("day",)
+    """The periods of the day: one fleet of replicas, a routing of its own in each."""
+    lane_period: Integers = field(default_factory=lambda: integers([]))
+    """The period of each lane; left out where there is only one."""
 
     def __post_init__(self) -> None:
         """Check that every row number points into its table.
@@ -264,6 +274,8 @@ class Problem:
         Raises:
             ValueError: a table refers to a row that does not exist, or lengths differ.
         """
+        if len(self.periods) == 1:
+            object.__setattr__(self, "lane_period", np.zeros_like(self.lane_site))
         checks = (
             ("demands.workload", self.demands.workload, len(self.workloads)),
             ("mixes.rack_class", self.mixes.rack_class, len(self.rack_classes.names)),
@@ -276,6 +288,7 @@ class Problem:
             ("hostings.host_group", self.hostings.host_group, len(self.host_groups.names)),
             ("lane_workload", self.lane_workload, len(self.workloads)),
             ("lane_site", self.lane_site, len(self.sites.names)),
+            ("lane_period", self.lane_period, len(self.periods)),
             ("flows.demand", self.flows.demand, len(self.demands.names)),
             ("flows.lane", self.flows.lane, len(self.lane_site)),
             ("assignments.lane", self.assignments.lane, len(self.lane_site)),
@@ -285,6 +298,10 @@ class Problem:
         for name, rows, length in checks:
             if rows.size and (rows.min() < 0 or rows.max() >= length):
                 raise ValueError(f"{name} points outside its table of {length} rows")
+
+    def period_suffix(self, period: int) -> str:
+        """Return what names of rows of a period end in: nothing where there is only one period."""
+        return "" if len(self.periods) == 1 else f"/{self.periods[period]}"
 
     def variable_count(self, kind: str) -> int:
         """Return how many variables of `kind` the program has (see `Ledger.entries`)."""

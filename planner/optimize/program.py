@@ -160,7 +160,7 @@ class Program:
         Args:
             rows: what each row means; names are unique in the program.
             entries: parts (row number within this call, column, coefficient), arrays of equal length
-                or with a scalar coefficient.
+                or with a scalar coefficient. Entries of a row or column -1 are left out.
             lower: (rows,) or scalar lower bounds, none when omitted.
             upper: (rows,) or scalar upper bounds, none when omitted.
         """
@@ -170,11 +170,11 @@ class Program:
         self._row_lower.append(_bounds(lower, len(infos), -np.inf))
         self._row_upper.append(_bounds(upper, len(infos), np.inf))
         for row, column, coefficient in entries:
-            row_numbers = integers(row) + first
-            columns = integers(column)
+            row_numbers, columns = integers(row), integers(column)
             values = np.broadcast_to(np.asarray(coefficient, dtype=np.int64), columns.shape)
-            if len(row_numbers):
-                self._entries.append((row_numbers, columns, values))
+            there = (row_numbers >= 0) & (columns >= 0)
+            if there.any():
+                self._entries.append((row_numbers[there] + first, columns[there], values[there]))
         return np.arange(first, first + len(infos), dtype=np.int64)
 
     def extend_rows(self, rows: Integers, columns: object, coefficients: object) -> None:

@@ -6,12 +6,13 @@ Costs, ledgers and metrics are computed from these alone, both to fill plan.json
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
 from planner.catalog import Catalog
 from planner.performance.service import ServiceColumn
+from planner.plan.day import Day
 from planner.plan.types import (
     PoolLoad,
     ReplicaGroup,
@@ -68,11 +69,12 @@ class Content(Protocol):
 
 @dataclass(frozen=True)
 class Setting:
-    """The question a plan answers: scenario, full topology graph and catalog."""
+    """The question a plan answers: scenario, full topology graph and catalog; and its periods."""
 
     scenario: Scenario
     graph: Graph
     catalog: Catalog
+    day: Day = field(default_factory=Day)
 
     @property
     def units_total(self) -> int:
@@ -83,9 +85,21 @@ class Setting:
         """Return a workload, None if the scenario has none of that name."""
         return next((w for w in self.scenario.workloads if w.name == name), None)
 
-    def unit_rps(self, workload: Workload) -> float:
-        """Return the arrival rate of one unit of a workload, requests/s."""
-        return workload.rate_rps / self.units_total
+    def unit_rps(self, workload: Workload, period: str) -> float:
+        """Return the rate of one unit of a workload while it is served in a period, requests/s."""
+        return self.day.unit_rps(workload, period, self.units_total)
+
+    def mean_unit_rps(self, workload: Workload, period: str) -> float:
+        """Return the rate of one unit served in a period, spread over the day, requests/s."""
+        return self.day.mean_unit_rps(workload, period, self.units_total)
+
+    def missing_unit_rps(self, workload: Workload) -> float:
+        """Return the rate of one unit that is not served (of batch work: over the day), requests/s."""
+        return self.day.missing_unit_rps(workload, self.units_total)
+
+    def mean_missing_unit_rps(self, workload: Workload, arrived: str) -> float:
+        """Return the rate of one unit that is not served, spread over the day, requests/s."""
+        return self.day.mean_missing_unit_rps(workload, arrived, self.units_total)
 
     def llm_id(self, name: str) -> str:
         """Return the catalog id of an LLM; a name in a table of measured rates is its own id."""

@@ -10,8 +10,9 @@ is multiplied, so that sums are exact:
 - rent of a rented server: its price (electricity is part of it), what was paid ahead over the term, and
   the interruptions expected of a spot unit;
 - idle electricity of an owned server: idle kW x PUE x tariff;
-- dynamic electricity of a unit of traffic: joules per request x rate of the unit x PUE x tariff;
-- network of a unit of traffic: what its answers cost to send;
+- dynamic electricity of a unit of traffic: joules per request x rate of the unit x PUE x tariff of its
+  period x the period's share of the day;
+- network of a unit of traffic: what its answers cost to send, spread over the day;
 - retrofit of a rack to liquid: its price / (infrastructure life x 8760 h);
 - opening of a site while any server is powered there; unserved traffic at its price.
 
@@ -109,7 +110,7 @@ def plan_micro_cost(content: Content, setting: Setting, columns: Columns) -> Mic
             for site in {server.site for server in content.servers}
         ),
         unserved=sum(
-            missing.units * unserved_micro_usd_per_unit(missing.workload, setting)
+            missing.units * unserved_micro_usd_per_unit(missing.workload, missing.period, setting)
             for missing in content.unserved
         ),
     )
@@ -150,14 +151,18 @@ def idle_electricity_micro_usd(server: ServerPlan, setting: Setting) -> int:
 
 
 def dynamic_watts_per_unit(use: RouteUse, setting: Setting) -> float:
-    """Return the watts above idle that one unit of traffic causes in one of its pools."""
-    return use.column.joules_per_request * setting.unit_rps(use.workload)
+    """Return the watts above idle that one unit of traffic causes in one of its pools, day's mean."""
+    return use.column.joules_per_request * setting.mean_unit_rps(use.workload, use.route.period)
 
 
 def dynamic_micro_usd_per_unit(use: RouteUse, setting: Setting) -> int:
-    """Return the electricity above idle of one unit of traffic in one of its pools, micro-USD/h."""
+    """Return the electricity above idle of one unit of traffic in one of its pools, micro-USD/h.
+
+    At the tariff of its period, spread over the day.
+    """
     site = setting.graph.nodes[use.pool.site]
-    tariff = 0.0 if use.pool.rented else usd_per_kwh(site, setting.scenario.economics)
+    economics = setting.scenario.economics
+    tariff = 0.0 if use.pool.rented else setting.day.usd_per_kwh(site, economics, use.route.period)
     watts = dynamic_watts_per_unit(use, setting)
     return electricity_micro_usd(watts, server_pue(use.pool.first, setting), tariff)
 
@@ -168,15 +173,16 @@ def network_micro_usd_per_unit(route: RoutePlan, setting: Setting) -> int:
     if workload is None:
         return 0
     usd_per_gb = float(setting.graph.nodes[route.site]["egress_usd_per_gb"])
-    return round(egress_usd_per_h(workload, setting.unit_rps(workload), usd_per_gb) * MICRO)
+    rate = setting.mean_unit_rps(workload, route.period)
+    return round(egress_usd_per_h(workload, rate, usd_per_gb) * MICRO)
 
 
-def unserved_micro_usd_per_unit(name: str, setting: Setting) -> int:
+def unserved_micro_usd_per_unit(name: str, arrived: str, setting: Setting) -> int:
     """Return the price of leaving one unit of a workload unserved, micro-USD/h."""
     workload = setting.workload(name)
     if workload is None or workload.unserved_usd_per_request is None:
         return 0
-    rate = setting.unit_rps(workload)
+    rate = setting.mean_missing_unit_rps(workload, arrived)
     return round(workload.unserved_usd_per_request * rate * SECONDS_PER_HOUR * MICRO)
 
 

@@ -258,10 +258,12 @@ def _shown(assembly: Assembly, row: RowInfo, amount: int) -> tuple[float, str]:
         return amount / 1e6, "kW"
     if row.unit == "mg CO2/h":
         return amount / 1e6, "kg CO2/h"
-    if row.unit == "units":
+    if row.unit.endswith("units"):
         workload = assembly.question.scenario.workload(row.name.split("demand/", 1)[1].split("/")[0])
         total = assembly.question.scenario.solver.demand_units
-        return amount * workload.rate_rps / total, "requests/s"
+        rate = assembly.day.missing_unit_rps(workload, total)
+        parts = int(row.unit.removesuffix("units").strip().removeprefix("1/") or 1)
+        return amount / parts * rate, "requests/s"
     return float(amount), row.unit
 
 

@@ -7,9 +7,11 @@ Watts are whole and provisioned (what breakers and cooling must carry). Rows:
   `.../without/<lost>` after the loss of another node;
 - `grid/site/<site>`, `grid/total`: provisioned watts x PUE of owned servers;
 - `heat/rack_air/<rack>`, `heat/rack_liquid/<rack>`, `heat/<medium>/<loop>`: heat by where it goes;
-- `network/wan/<site>`: answers sent to users;
-- `budget/capex`, `budget/opex`, `carbon/total`, `carbon/per_mtok`, `expected/total`, `servers/total`,
-  `stock/<server>`, `delivery/<server>`: bought, against what arrives in time.
+- `network/wan/<site>`: answers sent to users, in each period;
+- `budget/capex`, `budget/opex`, `carbon/total`, `carbon/per_mtok`, `servers/total`, `stock/<server>`,
+  `delivery/<server>`: bought, against what arrives in time; `expected/total` in each period.
+
+Money and carbon are means over the day. Names of rows of a period end in its name where there are several.
 
 Racks without powered servers have no rows; a limit of None means that nobody stated one.
 """
@@ -170,32 +172,46 @@ def heat_rows(content: Content, setting: Setting) -> list[LedgerRow]:
 
 
 def network_rows(content: Content, setting: Setting) -> list[LedgerRow]:
-    """Return the rows of what sites send to users and domains over an oversubscribed spine, GB/s."""
-    sent: dict[str, float] = defaultdict(float)
+    """Return the rows of what sites send to users and domains over an oversubscribed spine, GB/s.
+
+    Each period has its rows.
+    """
+    sent: dict[tuple[str, str], float] = defaultdict(float)
     for route in content.routes:
         workload = setting.workload(route.workload)
         if workload is not None:
-            sent[route.site] += egress_gb_s(workload, route.units * setting.unit_rps(workload))
+            rate = route.units * setting.unit_rps(workload, route.period)
+            sent[route.site, route.period] += egress_gb_s(workload, rate)
     rows = [
-        LedgerRow(name=f"network/wan/{site}", used=round(sent[site], 9), limit=about["wan_gb_s"], unit="GB/s")
+        LedgerRow(
+            name=f"network/wan/{site}{setting.day.label(period)}",
+            used=round(sent[site, period], 9),
+            limit=about["wan_gb_s"],
+            unit="GB/s",
+        )
         for site, about in setting.graph.nodes(data=True)
         if about["kind"] == "site"
+        for period in setting.day.names
     ]
     narrow = oversubscribed(setting.graph)
     if narrow:
         crossing = _fabric_gb_s(content, setting)
         rows += [
             LedgerRow(
-                name=f"network/fabric/{domain}", used=round(crossing[domain], 9), limit=limit, unit="GB/s"
+                name=f"network/fabric/{domain}{setting.day.label(period)}",
+                used=round(crossing[domain, period], 9),
+                limit=limit,
+                unit="GB/s",
             )
             for domain, limit in narrow.items()
+            for period in setting.day.names
         ]
     return rows
 
 
-def _fabric_gb_s(content: Content, setting: Setting) -> dict[str, float]:
-    """Return what replicas send from server to server, by fabric domain, GB/s."""
-    sent: dict[str, float] = defaultdict(float)
+def _fabric_gb_s(content: Content, setting: Setting) -> dict[tuple[str, str], float]:
+    """Return what replicas send from server to server, by fabric domain and period, GB/s."""
+    sent: dict[tuple[str, str], float] = defaultdict(float)
     if setting.scenario.performance.provider == "table":
         return sent
     groups = {group.pool: group for group in content.replicas}
@@ -209,24 +225,26 @@ def _fabric_gb_s(content: Content, setting: Setting) -> dict[str, float]:
             llm = setting.catalog.llm(setting.llm_names[group.shape.llm])
             servers = max((len(placement) for placement in group.placements), default=0)
             one = fabric_gb_per_request(llm, workload, group.shape.shape(), servers)
-            sent[group.fabric_domain] += route.units * setting.unit_rps(workload) * one
+            rate = route.units * setting.unit_rps(workload, route.period)
+            sent[group.fabric_domain, route.period] += rate * one
     return sent
 
 
 def served_mtok_per_h(content: Content, setting: Setting) -> tuple[float, float]:
-    """Return the (input, output) million tokens per hour that are served."""
+    """Return the (input, output) million tokens per hour that are served, mean over the day."""
     tokens_in = tokens_out = 0.0
     for route in content.routes:
         workload = setting.workload(route.workload)
         if workload is not None:
-            requests_per_h = route.units * setting.unit_rps(workload) * SECONDS_PER_HOUR
+            rate = route.units * setting.mean_unit_rps(workload, route.period)
+            requests_per_h = rate * SECONDS_PER_HOUR
             tokens_in += requests_per_h * float(workload.input_tokens.mean)
             tokens_out += requests_per_h * float(workload.output_tokens.mean)
     return tokens_in / TOKENS_PER_MTOK, tokens_out / TOKENS_PER_MTOK
 
 
 def carbon_mg_per_h(content: Content, setting: Setting, columns: Columns) -> int:
-    """Return the carbon of all electricity, rented servers included, mg CO2 per hour.
+    """Return the carbon of all electricity, rented servers included, mg CO2 per hour over the day.
 
     Whole milligrams per server (idle) and per unit of traffic (dynamic).
     """
@@ -242,13 +260,17 @@ def carbon_mg_per_h(content: Content, setting: Setting, columns: Columns) -> int
     return total
 
 
-def expected_milliwatts(content: Content, setting: Setting, columns: Columns) -> int:
-    """Return the expected draw of all powered servers, whole milliwatts per server and unit of traffic."""
+def expected_milliwatts(content: Content, setting: Setting, columns: Columns) -> dict[str, int]:
+    """Return the expected draw of all powered servers in each period, mW.
+
+    Whole milliwatts per server and unit of traffic.
+    """
     idle = sum(server_idle_w(server, setting) * MILLIWATTS_PER_WATT for server in content.servers)
-    return idle + sum(
-        use.route.units * round(dynamic_watts_per_unit(use, setting) * MILLIWATTS_PER_WATT)
-        for use in route_uses(content, setting, columns)
-    )
+    drawn = dict.fromkeys(setting.day.names, idle)
+    for use in route_uses(content, setting, columns):
+        watts = use.column.joules_per_request * setting.unit_rps(use.workload, use.route.period)
+        drawn[use.route.period] += use.route.units * round(watts * MILLIWATTS_PER_WATT)
+    return drawn
 
 
 def carbon_mg(watts: float, pue: float, g_per_kwh: float) -> int:
@@ -278,11 +300,14 @@ def budget_rows(content: Content, setting: Setting, columns: Columns) -> list[Le
         ("budget/opex", opex / MICRO, limits.opex_usd_per_h, "USD/h"),
         ("carbon/total", carbon / MG_PER_KG, limits.carbon_kg_per_h, "kg CO2/h"),
         ("carbon/per_mtok", per_mtok, limits.carbon_g_per_mtok, "g CO2/Mtok"),
-        (
-            "expected/total",
-            expected_milliwatts(content, setting, columns) / MILLIWATTS_PER_KW,
-            limits.expected_kw,
-            "kW",
+        *(
+            (
+                f"expected/total{setting.day.label(period)}",
+                drawn / MILLIWATTS_PER_KW,
+                limits.expected_kw,
+                "kW",
+            )
+            for period, drawn in expected_milliwatts(content, setting, columns).items()
         ),
         ("servers/total", len(content.servers), limits.servers, "servers"),
         *(

@@ -32,7 +32,8 @@ def plan_metrics(content: Content, setting: Setting, columns: Columns) -> Metric
     usd_per_mtok_output split it with output tokens `OUTPUT_PRICE_RATIO` times as dear.
     tokens_per_s_per_mw: output tokens per second and MW of expected power at the grid (PUE included,
     rented servers too). utilization: share of the accelerators of all powered servers that the traffic
-    keeps busy. grid_kw: provisioned, of owned servers, cooling included. All are rounded to 6 decimals.
+    keeps busy over the day. grid_kw: provisioned, of owned servers, cooling included. All are rounded to 6
+    decimals.
     """
     cost_usd = plan_micro_cost(content, setting, columns).total / MICRO_USD
     mtok_in, mtok_out = served_mtok_per_h(content, setting)
@@ -45,7 +46,10 @@ def plan_metrics(content: Content, setting: Setting, columns: Columns) -> Metric
     accelerators = sum(server.accelerators for server in content.servers)
     sizes = {pool.name: pool.shape.shape().accelerators for pool in pools_of(content).values()}
     busy = sum(
-        sizes[use.pool.name] * use.route.units * setting.unit_rps(use.workload) / use.column.rate_rps
+        sizes[use.pool.name]
+        * use.route.units
+        * setting.mean_unit_rps(use.workload, use.route.period)
+        / use.column.rate_rps
         for use in route_uses(content, setting, columns)
         if use.column.rate_rps > 0
     )

@@ -104,26 +104,37 @@ def _replicas(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) ->
 
 def _traffic(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> None:
     """Count units by flow and by path; the unserved by demand."""
+    problem, names = assembly.problem, assembly.day.names
+    period_of = [names[t] for t in problem.lane_period.tolist()]
+    arrived = [demand.arrived for demand in assembly.demands]
     flows = {
-        (route.workload, route.origin, route.site): (f, route.promise)
-        for f, route in enumerate(assembly.flow_routes)
+        (route.workload, route.origin, route.site, period_of[lane], arrived[i]): (f, route.promise)
+        for f, (route, lane, i) in enumerate(
+            zip(assembly.flow_routes, problem.flows.lane.tolist(), problem.flows.demand.tolist(), strict=True)
+        )
     }
     paths = {
-        (assembly.lanes[path.lane], tuple(assembly.pools[q].name for q in path.pools)): a
+        (
+            assembly.lanes[path.lane],
+            period_of[path.lane],
+            tuple(assembly.pools[q].name for q in path.pools),
+        ): a
         for a, path in enumerate(assembly.paths)
     }
-    demands = {(demand.workload, demand.origin): i for i, demand in enumerate(assembly.demands)}
+    demands = {
+        (demand.workload, demand.origin, demand.arrived): i for i, demand in enumerate(assembly.demands)
+    }
     units_total = assembly.question.scenario.solver.demand_units
     for route in plan.routes:
-        found = flows.get((route.workload, route.origin, route.site))
+        found = flows.get((route.workload, route.origin, route.site, route.period, route.arrived))
         if found is None or route.units_total != units_total:
             continue
         f, promise = found
-        a = paths.get(((promise, route.site), tuple(route.pools)))
+        a = paths.get(((promise, route.site), route.period, tuple(route.pools)))
         if a is not None:
             values["flow"][f] += route.units
             values["assign"][a] += route.units
     for gone in plan.unserved:
-        i = demands.get((gone.workload, gone.origin))
+        i = demands.get((gone.workload, gone.origin, gone.period))
         if i is not None:
             values["unserved"][i] += gone.units

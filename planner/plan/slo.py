@@ -21,7 +21,7 @@ SMALLEST_MS = 1e-9
 
 
 def slo_rows(content: Content, setting: Setting, columns: Columns) -> list[SloRow]:
-    """Return one row for each workload, origin, site and path of pools that carries traffic.
+    """Return one row for each workload, origin, site, path of pools and period that carries traffic.
 
     Predictions are at the SLO's percentile and at the planned load. A pool's replicas share its load
     equally; where workloads mix, each sees the total load of its replica. The network round trip is part
@@ -30,10 +30,10 @@ def slo_rows(content: Content, setting: Setting, columns: Columns) -> list[SloRo
     (provider `table`) predict nothing. error_band: the larger of the model's relative half-widths.
     """
     rows = _Rows(content, setting, columns)
-    found: dict[tuple[str, str, str, tuple[str, ...]], SloRow] = {}
+    found: dict[tuple[str, str, str, tuple[str, ...], str], SloRow] = {}
     for route in content.routes:
         workload = setting.workload(route.workload)
-        key = (route.workload, route.origin, route.site, tuple(route.pools))
+        key = (route.workload, route.origin, route.site, tuple(route.pools), route.period)
         if workload is not None and key not in found:
             found[key] = rows.row(route, workload)
     return list(found.values())
@@ -47,9 +47,9 @@ class _Rows:
         self.table = ServiceTable(setting, self.pools)
         self.promises = Promises(content)
         self.columns = columns
-        self.load: dict[str, float] = defaultdict(float)
+        self.load: dict[tuple[str, str], float] = defaultdict(float)
         for used in content.pools:
-            self.load[used.pool] += used.load
+            self.load[used.pool, used.period] += used.load
 
     def row(self, route: RoutePlan, workload: Workload) -> SloRow:
         slo = workload.slo
@@ -85,6 +85,7 @@ class _Rows:
             ),
             error_band=round(max(bands), BAND_DECIMALS) if bands else None,
             provider=provider,
+            period=route.period,
         )
 
     def _offered_rps(self, pool: str, route: RoutePlan) -> float | None:
@@ -93,7 +94,7 @@ class _Rows:
         column = None if trip is None else self.columns.get((pool, route.workload, trip))
         if column is None or pool not in self.pools:
             return None
-        return column.rate_rps * self.load[pool] / self.pools[pool].count
+        return column.rate_rps * self.load[pool, route.period] / self.pools[pool].count
 
 
 def _at(

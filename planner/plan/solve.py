@@ -22,7 +22,7 @@ from planner.plan.diagnosis import Infeasible, diagnosis, unservable
 from planner.plan.objective import stated
 from planner.plan.reuse import Reuse, start_values
 from planner.plan.survival import Losses, with_losses
-from planner.plan.types import Plan, ScenarioFile
+from planner.plan.types import PeriodPlan, Plan, ScenarioFile
 from planner.plan.unfold import unfold
 from planner.plan.verify import verify
 from planner.scenario import Solver
@@ -153,11 +153,25 @@ def search_settings(solver: Solver) -> Settings:
     )
 
 
+def stated_periods(setting: Setting) -> list[PeriodPlan]:
+    """Return the periods as a plan states them, with the factors that demands are planned with."""
+    workloads = [workload for workload in setting.scenario.workloads if workload.tier != "batch"]
+    return [
+        PeriodPlan(
+            name=period.name,
+            hours=list(period.hours),
+            factors={workload.name: setting.day.factor(workload, period) for workload in workloads},
+        )
+        for period in setting.day.periods
+    ]
+
+
 def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
     """Return the plan of a solution, every derived figure filled in."""
     question = assembly.question
     parts = unfold(assembly, solution)
-    books = keep_books(parts, Setting(question.scenario, assembly.graph, question.catalog))
+    setting = Setting(question.scenario, assembly.graph, question.catalog, assembly.day)
+    books = keep_books(parts, setting)
     unit = solution.goals[0].unit
     document = question.scenario.document
     scenario = question.scenario.model_dump(mode="json")
@@ -177,6 +191,7 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
         servers=books.servers,
         retrofitted_racks=parts.retrofitted_racks,
         replicas=parts.replicas,
+        periods=stated_periods(setting),
         routes=parts.routes,
         unserved=parts.unserved,
         pools=parts.pools,

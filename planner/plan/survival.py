@@ -106,7 +106,7 @@ class Losses:
 
 def _servers_by_row(plan: Plan, assembly: Assembly) -> Mapping[str, frozenset[str]]:
     question = assembly.question
-    context = Context(plan, Setting(question.scenario, assembly.graph, question.catalog))
+    context = Context(plan, Setting(question.scenario, assembly.graph, question.catalog, assembly.day))
     return {failure.row: failure.servers for failure in failures(context)}
 
 
@@ -155,7 +155,7 @@ def with_losses(problem: Problem, losses: Losses) -> Problem:
     chosen = integers(events)
     extended = Failures(
         names=(*base.names, *losses.stated),
-        kept_units=np.concatenate([base.kept_units, base.kept_units[chosen]]),
+        kept_share=np.concatenate([base.kept_share, base.kept_share[chosen]]),
         lost_candidate_row=np.concatenate([base.lost_candidate_row, pair_table[:, 0]]),
         lost_candidate=np.concatenate([base.lost_candidate, pair_table[:, 1]]),
         lost_one_of=np.concatenate([base.lost_one_of, base.lost_one_of[chosen]]),

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from planner.files import write_json_atomic
 from planner.performance.shape import Shape
+from planner.plan.day import WHOLE_DAY, Day, Period
+from planner.scenario import HOURS_PER_DAY
 
 
 class _Record(BaseModel):
@@ -105,10 +107,22 @@ class ReplicaGroup(_Record):
     placements: list[list[str]]
 
 
+class PeriodPlan(_Record):
+    """Hours of the day (0 UTC first) that are planned as one, and the factor of its rate that each
+    workload is planned with in them: the largest of their hourly factors.
+    """
+
+    name: str
+    hours: list[int]
+    factors: dict[str, float] = {}
+
+
 class RoutePlan(_Record):
     """Traffic of a workload from an origin to a site, served by a path of pools (one, or prefill and
-    decode). `units` of `units_total` units of the workload's traffic. transfer_ms: what the TTFT budget
-    leaves for handing the cache from the first pool to the second.
+    decode) in a period of the day. `units` of `units_total` units of the workload's traffic: of its rate,
+    or of the requests of a day for batch work. rate_rps: while the period lasts. transfer_ms: what the TTFT
+    budget leaves for handing the cache from the first pool to the second. arrived: the period in which
+    batch work came in, or `day`; the period itself for interactive work.
     """
 
     workload: str
@@ -121,19 +135,24 @@ class RoutePlan(_Record):
     rate_rps: float
     rtt_ms: float
     transfer_ms: float = 0.0
+    period: str = WHOLE_DAY
+    arrived: str = WHOLE_DAY
 
 
 class Unserved(_Record):
-    """Demand left unserved, where the scenario allows it."""
+    """Demand left unserved, where the scenario allows it. period: when it comes in. rate_rps: meanwhile."""
 
     workload: str
     origin: str
     units: int
     rate_rps: float
+    period: str = WHOLE_DAY
 
 
 class PoolLoad(_Record):
-    """How much of a pool a workload keeps busy. service_rate_rps: of one replica; load: replicas."""
+    """How much of a pool a workload keeps busy in a period. service_rate_rps: of one replica; load:
+    replicas.
+    """
 
     pool: str
     workload: str
@@ -141,6 +160,7 @@ class PoolLoad(_Record):
     service_rate_rps: float
     rate_rps: float
     load: float
+    period: str = WHOLE_DAY
 
 
 class LedgerRow(_Record):
@@ -173,7 +193,7 @@ class Latency(_Record):
 
 
 class SloRow(_Record):
-    """What is promised to a workload from an origin at a site by a path of pools."""
+    """What is promised to a workload from an origin at a site by a path of pools, in a period."""
 
     workload: str
     origin: str
@@ -184,6 +204,7 @@ class SloRow(_Record):
     tpot_ms: Latency
     error_band: float | None = None
     provider: str = ""
+    period: str = WHOLE_DAY
 
 
 class Metrics(_Record):
@@ -219,6 +240,7 @@ class Plan(_Record):
     servers: list[ServerPlan]
     retrofitted_racks: list[str] = []
     replicas: list[ReplicaGroup]
+    periods: list[PeriodPlan] = [PeriodPlan(name=WHOLE_DAY, hours=list(range(HOURS_PER_DAY)))]
     routes: list[RoutePlan]
     unserved: list[Unserved] = []
     pools: list[PoolLoad]
@@ -227,6 +249,30 @@ class Plan(_Record):
     metrics: Metrics
     solver: dict[str, Any]
     provenance: dict[str, Any]
+
+    def day(self) -> Day:
+        """Return the periods of the plan."""
+        return Day(tuple(Period(period.name, tuple(period.hours)) for period in self.periods))
+
+    def in_period(self, name: str) -> Self:
+        """Return the plan with the traffic of one period: routes, loads, promises, what is missing."""
+        return self.model_copy(
+            update={
+                "routes": [route for route in self.routes if route.period == name],
+                "pools": [load for load in self.pools if load.period == name],
+                "slo": [row for row in self.slo if row.period == name],
+                "unserved": [gone for gone in self.unserved if gone.period in (name, WHOLE_DAY)],
+            }
+        )
+
+    def at_peak(self) -> Self:
+        """Return the plan with the traffic of its busiest period: the one that keeps most replicas busy."""
+        if len(self.periods) <= 1:
+            return self
+        load = {period.name: 0.0 for period in self.periods}
+        for used in self.pools:
+            load[used.period] = load.get(used.period, 0.0) + used.load
+        return self.in_period(max(load, key=lambda name: load[name]))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

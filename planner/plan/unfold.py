@@ -16,7 +16,6 @@ import numpy as np
 from planner.optimize.solution import Solution
 from planner.plan.assemble.assembly import Assembly
 from planner.plan.assemble.offers import Offer
-from planner.plan.assemble.paths import unit_rps
 from planner.plan.types import (
     PoolLoad,
     ReplicaGroup,
@@ -242,19 +241,22 @@ def _traffic(
     """
     scenario = assembly.question.scenario
     total = scenario.solver.demand_units
+    day, names = assembly.day, assembly.day.names
     remaining: dict[int, list[list[int]]] = defaultdict(list)
-    loads: dict[tuple[str, str, float], PoolLoad] = {}
+    loads: dict[tuple[str, str, float, str], PoolLoad] = {}
     problem = assembly.problem
+    period_of = [names[t] for t in problem.lane_period.tolist()]
     for a in np.flatnonzero(solution.values["assign"] > 0).tolist():
         units = int(solution.values["assign"][a])
         lane = int(problem.assignments.lane[a])
         remaining[lane].append([a, units])
         promise, _ = assembly.lanes[lane]
-        rate = units * unit_rps(scenario.workload(promise.workload), total)
+        period = period_of[lane]
+        rate = units * day.unit_rps(scenario.workload(promise.workload), period, total)
         for q, sized_for in zip(assembly.paths[a].pools, assembly.paths[a].promises, strict=True):
             pool = assembly.pools[q]
             service = pool.entry.columns[sized_for].rate_rps
-            key = (pool.name, promise.workload, sized_for.rtt_ms)
+            key = (pool.name, promise.workload, sized_for.rtt_ms, period)
             before = loads[key].rate_rps if key in loads else 0.0  # by another path, to another decode pool
             loads[key] = PoolLoad(
                 pool=pool.name,
@@ -263,11 +265,14 @@ def _traffic(
                 service_rate_rps=service,
                 rate_rps=before + rate,
                 load=(before + rate) / service,
+                period=period,
             )
     routes: list[RoutePlan] = []
     for f in np.flatnonzero(solution.values["flow"] > 0).tolist():
         route = assembly.flow_routes[f]
         wanted = int(solution.values["flow"][f])
+        period = period_of[int(problem.flows.lane[f])]
+        rate = day.unit_rps(scenario.workload(route.workload), period, total)
         queue = remaining[int(problem.flows.lane[f])]
         while wanted:
             a, available = queue[0]
@@ -286,9 +291,11 @@ def _traffic(
                     llm=path[-1].entry.shape.llm,
                     units=taken,
                     units_total=total,
-                    rate_rps=taken * unit_rps(scenario.workload(route.workload), total),
+                    rate_rps=taken * rate,
                     rtt_ms=route.rtt_ms,
                     transfer_ms=assembly.paths[a].transfer_ms,
+                    period=period,
+                    arrived=assembly.demands[int(problem.flows.demand[f])].arrived,
                 )
             )
     unserved = [
@@ -296,7 +303,8 @@ def _traffic(
             workload=demand.workload,
             origin=demand.origin,
             units=int(units),
-            rate_rps=int(units) * unit_rps(scenario.workload(demand.workload), total),
+            rate_rps=int(units) * day.missing_unit_rps(scenario.workload(demand.workload), total),
+            period=demand.arrived,
         )
         for demand, units in zip(assembly.demands, solution.values["unserved"].tolist(), strict=True)
         if units > 0

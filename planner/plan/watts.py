@@ -1,4 +1,4 @@
-"""What the meters read: expected watts of every server at the planned load."""
+"""What the meters read: expected watts of every server at the planned load, mean over the day."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from planner.plan.costs import dynamic_watts_per_unit, server_idle_w
 
 
 def pool_dynamic_w(content: Content, setting: Setting, columns: Columns) -> dict[str, float]:
-    """Return the watts above idle that its traffic causes in each pool."""
+    """Return the watts above idle that its traffic causes in each pool, mean over the day."""
     watts: dict[str, float] = defaultdict(float)
     for use in route_uses(content, setting, columns):
         watts[use.pool.name] += use.route.units * dynamic_watts_per_unit(use, setting)

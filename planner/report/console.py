@@ -42,7 +42,8 @@ def print_summary(plan: Plan, console: Console) -> None:
     print_wide(_limits(plan), console)
     for gone in plan.unserved:
         console.print(
-            f"unserved: {gone.rate_rps:g} requests/s of {gone.workload} from {gone.origin}",
+            f"unserved: {gone.rate_rps:g} requests/s of {gone.workload} from {gone.origin}"
+            + ("" if len(plan.periods) == 1 else f" ({gone.period})"),
             style="yellow",
             highlight=False,
         )
@@ -51,7 +52,7 @@ def print_summary(plan: Plan, console: Console) -> None:
 def _pools(plan: Plan) -> Table:
     table = wide_table("Replicas", "site", "server", "LLM", "shape", "weights/cache", "replicas", "load")
     load: dict[str, float] = defaultdict(float)
-    for used in plan.pools:
+    for used in plan.at_peak().pools:
         load[used.pool] += used.load
     total: dict[str, int] = defaultdict(int)
     for group in plan.replicas:

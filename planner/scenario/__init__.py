@@ -14,10 +14,11 @@ from planner.scenario.request_trace import Trace, read_trace
 from planner.scenario.scenario import Scenario
 from planner.scenario.schema import scenario_json_schema
 from planner.scenario.solving import Performance, Solver
-from planner.scenario.workload import ANYWHERE, Slo, Workload
+from planner.scenario.workload import ANYWHERE, HOURS_PER_DAY, Slo, Workload
 
 __all__ = [
     "ANYWHERE",
+    "HOURS_PER_DAY",
     "HOURS_PER_YEAR",
     "Economics",
     "Examined",

@@ -23,6 +23,13 @@ class Solver(FileModel):
         default=False,
         description="The same answer every time: stops by deterministic work, never by the clock.",
     )
+    periods: int = Field(
+        default=6,
+        ge=1,
+        le=24,
+        description="The most periods that a day is planned in. Hours alike in demand and tariffs are one;"
+        " beyond this number the most similar ones are merged, at the larger demand.",
+    )
     demand_units: int = Field(
         default=1000,
         ge=10,

@@ -114,7 +114,11 @@ def _misses(seen: WorkloadReplay, slo: Slo | None) -> bool:
 def with_replayed(plan: Plan, question: Question, result: ReplayResult) -> Plan:
     """Return the plan with replayed latencies beside the predicted ones."""
     rows = []
+    replayed = {route.period for route in plan.at_peak().routes}
     for row in plan.slo:
+        if row.period not in replayed:
+            rows.append(row)
+            continue
         seen = result.workloads[row.workload]
         slo = question.scenario.workload(row.workload).slo
         at = None if slo is None or slo.percentile == "mean" else float(slo.percentile)

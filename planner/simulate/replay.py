@@ -63,7 +63,7 @@ def replay_plan(
     fail: Sequence[str] = (),
     catalog: Catalog | None = None,
 ) -> ReplayResult:
-    """Replay a plan request by request.
+    """Replay a plan request by request; of a day in several periods the busiest one.
 
     Args:
         plan: what to replay; its scenario and topology are embedded.
@@ -80,7 +80,7 @@ def replay_plan(
         ValueError: a failure or a trace does not belong to the plan.
 
     """
-    deployment = _Deployment(plan, read_context(plan, catalog))
+    deployment = _Deployment(plan.at_peak(), read_context(plan, catalog))
     traces = _traces_by_workload(trace, deployment.workloads)
     duration = duration_s or _duration_s(deployment, traces)
     replay = Replay(len(deployment.workloads), sample_every_s=duration / SAMPLES)

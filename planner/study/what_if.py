@@ -188,7 +188,7 @@ def _replicas(plan: Plan) -> Counter[str]:
 
 def _routes(plan: Plan) -> dict[str, float]:
     rates: dict[str, float] = {}
-    for route in plan.routes:
+    for route in plan.at_peak().routes:
         name = f"{route.workload} from {route.origin} to {route.site}"
         rates[name] = rates.get(name, 0.0) + route.rate_rps
     return rates

@@ -10,6 +10,7 @@ from planner.optimize.infeasible import diagnose
 from planner.optimize.method import solve_problem
 from planner.optimize.problem import (
     LOAD_SCALE,
+    SHARE_SCALE,
     Assignments,
     Candidates,
     Demands,
@@ -143,7 +144,7 @@ def test_losing_one_rack_takes_what_its_class_holds_on_average():
     problem = one_site(units=20)
     failures = Failures(
         names=("survive/rack/racks",),
-        kept_units=problem.demands.units.reshape(1, -1),
+        kept_share=np.full((1, len(problem.demands.names)), SHARE_SCALE),
         lost_candidate_row=integers([]),
         lost_candidate=integers([]),
         lost_one_of=integers([-1]),

@@ -8,6 +8,7 @@ import numpy as np
 
 from planner.optimize.problem import (
     LOAD_SCALE,
+    SHARE_SCALE,
     UNLIMITED,
     Assignments,
     Candidates,
@@ -75,10 +76,10 @@ def with_limit(problem: Problem, name: str, limit: int, amount: int, kind: str =
 
 def surviving_one_server(problem: Problem, kept: float = 1.0) -> Problem:
     """Ask that the loss of one server of the only host group be survived."""
-    units = np.ceil(problem.demands.units * kept).astype(np.int64)
+    share = np.full((1, len(problem.demands.names)), round(kept * SHARE_SCALE))
     failures = Failures(
         names=("survive/server/su/box",),
-        kept_units=units.reshape(1, -1),
+        kept_share=share,
         lost_candidate_row=integers([]),
         lost_candidate=integers([]),
         lost_one_of=integers([0]),

@@ -25,6 +25,9 @@ Vector = tuple[int, ...]
 MOST_ROUTINGS = 400_000
 """More ways to split the traffic than this are too many to try."""
 
+SHARE_SCALE = 1_000_000
+"""All of a demand, where a share of it is kept after a loss."""
+
 MOST_VECTORS = 200_000
 """More sets of replicas on the same servers than this are too many to try."""
 
@@ -102,11 +105,20 @@ def brute_force(problem: Any, load_scale: int) -> Optimum | None:
             fits &= (room[chosen] >= replica_use(problem, vectors[number])).all(axis=1)
             if not fits.any():
                 continue
-            first = int(chosen[fits.argmax()])
-            if losses.survived(design, vectors[number]):
-                best = Optimum(fixed + int(routings.cost[first]), design.servers, design.mixes)
-                allowed &= fixed + routings.cost < best.cost
+            for refused, first in _cheapest_by_refusal(routings, chosen[fits]).items():
+                if losses.survived(design, vectors[number], refused):
+                    best = Optimum(fixed + int(routings.cost[first]), design.servers, design.mixes)
+                    allowed &= fixed + routings.cost < best.cost
+                    break
     return best
+
+
+def _cheapest_by_refusal(routings: Routings, chosen: np.ndarray) -> dict[Vector, int]:
+    """Return the cheapest of the chosen routings for each set of units left unserved, cheapest first."""
+    found: dict[Vector, int] = {}
+    for number in chosen.tolist():
+        found.setdefault(tuple(routings.unserved[number].tolist()), number)
+    return found
 
 
 def within(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
@@ -363,19 +375,25 @@ class Losses:
         self.problem = problem
         self.load_scale = load_scale
         self.failures = problem.failures
-        self.routings = [] if self.failures is None else [self._kept(k) for k in self.failures.kept_units]
+        self.events = 0 if self.failures is None else len(self.failures.names)
+        self._routings: dict[Vector, np.ndarray] = {}
         self._survivors: dict[Vector, np.ndarray] = {}
-        self._served: dict[tuple[int, Vector, Vector], bool] = {}
+        self._served: dict[tuple[int, Vector, Vector, Vector], bool] = {}
 
-    def _kept(self, units: np.ndarray) -> Routings:
-        """Return every way to serve just what has to be kept."""
-        return all_routings(self.problem, units, may_refuse=False)
+    def _loads(self, event: int, refused: Vector) -> np.ndarray:
+        """Return the load of every way to serve just what is kept: a share of what is served at all."""
+        served = self.problem.demands.units - np.array(refused, dtype=np.int64)
+        kept = -(-served * self.failures.kept_share[event] // SHARE_SCALE)
+        key = tuple(kept.tolist())
+        if key not in self._routings:
+            self._routings[key] = all_routings(self.problem, kept, may_refuse=False).load
+        return self._routings[key]
 
-    def survived(self, design: Design, replicas: np.ndarray) -> bool:
+    def survived(self, design: Design, replicas: np.ndarray, refused: Vector) -> bool:
         """Return whether the kept demand is served after every failure, whatever it takes."""
         return all(
-            self._serves(event, left, replicas)
-            for event in range(len(self.routings))
+            self._serves(event, left, replicas, refused)
+            for event in range(self.events)
             for left in self.servers_left(design, event)
         )
 
@@ -407,7 +425,7 @@ class Losses:
             left.add(tuple(base))
         return left
 
-    def _serves(self, event: int, servers: Vector, replicas: np.ndarray) -> bool:
+    def _serves(self, event: int, servers: Vector, replicas: np.ndarray, refused: Vector) -> bool:
         """Return whether replicas that are left can serve one of the routings, headroom used."""
         most = replicas.copy()
         named = self.failures.lost_replica_row == event
@@ -415,14 +433,14 @@ class Losses:
             self.failures.lost_hosting[named], self.failures.lost_replicas[named], strict=True
         ):
             most[p] -= min(number, replicas[p])
-        key = (event, servers, tuple(most.tolist()))
+        key = (event, servers, tuple(most.tolist()), refused)
         if key not in self._served:
             if servers not in self._survivors:
                 self._survivors[servers] = packable(self.problem, servers)
             survivors = self._survivors[servers]
             survivors = survivors[(survivors <= most).all(axis=1)]
             totals = np.unique(pool_totals(self.problem, survivors), axis=0)
-            load = self.routings[event].load
+            load = self._loads(event, refused)
             self._served[key] = any(
                 (load <= self.load_scale * total).all(axis=1).any()
                 for total in totals[np.argsort(-totals.sum(axis=1))]

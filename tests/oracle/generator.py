@@ -9,6 +9,7 @@ import numpy as np
 
 from planner.optimize.problem import (
     LOAD_SCALE,
+    SHARE_SCALE,
     UNLIMITED,
     Assignments,
     Candidates,
@@ -278,7 +279,9 @@ def _with_losses(rng: np.random.Generator, parts: _Parts, problem: Problem) -> P
     if not events:
         events.append(("survive/server/0", [], 0, -1))
     units = problem.demands.units
-    kept = np.array([np.ceil(units * rng.choice([0.5, 0.75, 1.0])) for _ in events], dtype=np.int64)
+    kept = np.array(
+        [[round(rng.choice([0.5, 0.75, 1.0]) * SHARE_SCALE)] * len(units) for _ in events], dtype=np.int64
+    )
     pairs = [(e, j) for e, (_, gone, _, _) in enumerate(events) for j in gone]
     taken = [
         (event, p, int(rng.integers(1, 3)))
@@ -288,7 +291,7 @@ def _with_losses(rng: np.random.Generator, parts: _Parts, problem: Problem) -> P
     ]
     failures = Failures(
         names=tuple(name for name, *_ in events),
-        kept_units=kept,
+        kept_share=kept,
         lost_candidate_row=_column(pairs, 0),
         lost_candidate=_column(pairs, 1),
         lost_one_of=integers([group for _, _, group, _ in events]),

@@ -11,11 +11,11 @@ from planner.optimize.variables import Columns
 TITLE = "Pool capacity"
 EQUATIONS = (
     (
-        "capacity/{pool}",
-        r"\sum_{a} \rho_{aq}\, \mathrm{assign}_a \le (1-\eta) L \sum_{p \in P_q} \mathrm{replicas}_p"
-        r" \qquad \forall q",
+        "capacity/{pool}/{period}",
+        r"\sum_{a \in A_t} \rho_{aq}\, \mathrm{assign}_a \le (1-\eta) L \sum_{p \in P_q}"
+        r" \mathrm{replicas}_p \qquad \forall q, t",
         "the shares of a replica that each unit keeps busy add up to at most its replicas, less the "
-        "headroom eta; L is the load of one fully used replica",
+        "headroom eta, in every period t of the day; L is the load of one fully used replica",
     ),
     (
         "replicas/{pool}",
@@ -28,13 +28,27 @@ EQUATIONS = (
 def add_capacity_rows(
     program: Program, problem: Problem, prefix: str, columns: Columns, usable_load: int
 ) -> None:
-    """Add one row for each pool, over the columns "assign" and "replicas" of `columns`."""
+    """Add one row for each pool and period, over the columns "assign" and "replicas" of `columns`.
+
+    With one period every pool has a row; with several, those through which traffic may go.
+    """
     assignments, hostings = problem.assignments, problem.hostings
+    assign = columns["assign"][assignments.load_row]
+    pool, count = assignments.load_pool, len(problem.periods)
+    period = problem.lane_period[assignments.lane[assignments.load_row]]
+    needed = np.full((len(problem.pools.names), count), count == 1)
+    needed[pool[assign >= 0], period[assign >= 0]] = True
+    used_pool, used_period = np.nonzero(needed)
+    row_of = np.full(needed.shape, -1, dtype=np.int64)
+    row_of[used_pool, used_period] = np.arange(len(used_pool))
     program.add_rows(
-        (RowInfo(f"{prefix}/{name}", "capacity", "load") for name in problem.pools.names),
+        (
+            RowInfo(f"{prefix}/{problem.pools.names[q]}{problem.period_suffix(int(t))}", "capacity", "load")
+            for q, t in zip(used_pool, used_period, strict=True)
+        ),
         [
-            (assignments.load_pool, columns["assign"][assignments.load_row], assignments.load),
-            (hostings.pool, columns["replicas"], -usable_load),
+            (row_of[pool, period], assign, assignments.load),
+            *((row_of[hostings.pool, t], columns["replicas"], -usable_load) for t in range(count)),
         ],
         upper=0,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from planner.optimize.problem import Problem
 from planner.optimize.program import Program, RowInfo
 from planner.optimize.variables import Columns
@@ -9,14 +11,16 @@ from planner.optimize.variables import Columns
 TITLE = "Demand and routing"
 EQUATIONS = (
     (
-        "demand/{workload}/{origin}",
+        "demand/{workload}/{origin}/{period}",
         r"\sum_{f \in F_i} \mathrm{flow}_f + \mathrm{unserved}_i = u_i \qquad \forall i",
-        "every unit of demand i is sent to a site or left unserved",
+        "every unit of demand i is sent to a site or left unserved; the flows of interactive work stay in "
+        "its period, those of batch work lead to every period before its deadline",
     ),
     (
-        "lane/{workload}/{site}/{budget}",
+        "lane/{workload}/{site}/{number}/{period}",
         r"\sum_{f \in F_\ell} \mathrm{flow}_f = \sum_{a \in A_\ell} \mathrm{assign}_a \qquad \forall \ell",
-        "what joins lane l (a workload at a site with a latency budget) is served by a path of pools",
+        "what joins lane l (a workload at a site with a latency budget, in a period) is served by a path of "
+        "pools",
     ),
 )
 
@@ -40,20 +44,29 @@ def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
 
 
 def lane_names(problem: Problem) -> list[str]:
-    """Return a readable name for each lane: workload/site/number."""
+    """Return a readable name for each lane: workload/site/number, and the period if there are several."""
     return [
-        f"{problem.workloads[w]}/{problem.sites.names[s]}/{lane}"
-        for lane, (w, s) in enumerate(zip(problem.lane_workload, problem.lane_site, strict=True))
+        f"{problem.workloads[w]}/{problem.sites.names[s]}/{lane}{problem.period_suffix(t)}"
+        for lane, (w, s, t) in enumerate(
+            zip(problem.lane_workload, problem.lane_site, problem.lane_period, strict=True)
+        )
     ]
 
 
 def add_lane_rows(program: Program, problem: Problem, prefix: str, columns: Columns) -> None:
-    """Add one row for each lane: what flows in is assigned."""
+    """Add one row for each lane that any flow joins: what flows in is assigned."""
+    joined = np.zeros(len(problem.lane_site), dtype=bool)
+    joined[problem.flows.lane[columns["flow"] >= 0]] = True
+    row_of = np.where(joined, np.cumsum(joined) - 1, -1)
     program.add_rows(
-        (RowInfo(f"{prefix}/{name}", "demand", "units") for name in lane_names(problem)),
+        (
+            RowInfo(f"{prefix}/{name}", "demand", "units")
+            for name, there in zip(lane_names(problem), joined, strict=True)
+            if there
+        ),
         [
-            (problem.flows.lane, columns["flow"], 1),
-            (problem.assignments.lane, columns["assign"], -1),
+            (row_of[problem.flows.lane], columns["flow"], 1),
+            (row_of[problem.assignments.lane], columns["assign"], -1),
         ],
         lower=0,
         upper=0,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from planner.optimize.constraints.capacity import add_capacity_rows
 from planner.optimize.constraints.demand import add_lane_rows
 from planner.optimize.constraints.packing import add_packing_rows
-from planner.optimize.problem import LOAD_SCALE, Failures, Integers, Problem, integers
+from planner.optimize.problem import LOAD_SCALE, SHARE_SCALE, Failures, Integers, Problem, integers
 from planner.optimize.program import Program, RowInfo
 from planner.optimize.variables import (
     Columns,
@@ -26,9 +26,12 @@ from planner.optimize.variables import (
 TITLE = "Reliability"
 EQUATIONS = (
     (
-        "survive/{failure}/demand/{workload}/{origin}",
-        r"\sum_{f \in F_i} \mathrm{flow}^e_f \ge u^e_i \qquad \forall e, i",
-        "after failure e the kept part of demand i is routed again",
+        "survive/{failure}/demand/{workload}/{origin}/{period}",
+        r"\sum_{f \in F_i} \mathrm{flow}^e_f \ge \lambda^e_i\, (u_i - \mathrm{unserved}_i)"
+        r" \qquad \forall e, i",
+        "after failure e the promised share lambda of what is served of demand i in normal times is routed "
+        "again (written with whole coefficients); a period in which no demand is larger than in another one "
+        "is left out, as long as no batch work may move between them",
     ),
     (
         "survive/{failure}/...",
@@ -75,15 +78,7 @@ def _add_event(
     name = failures.names[event]
     kept, hit = _touched_groups(problem, failures, event)
     again = _add_event_columns(program, problem, columns, failures, event, hit)
-    demands = problem.demands
-    program.add_rows(
-        (
-            RowInfo(f"{name}/demand/{demand}", "reliability", "units", "reliability.survive")
-            for demand in demands.names
-        ),
-        [(problem.flows.demand, again["flow"], 1)],
-        lower=failures.kept_units[event],
-    )
+    _add_promises(program, problem, columns, again, failures, event)
     add_lane_rows(program, problem, f"{name}/lane", again)
     add_capacity_rows(program, problem, f"{name}/capacity", again, LOAD_SCALE)
     touched = np.flatnonzero(hit[problem.hostings.host_group])
@@ -145,6 +140,36 @@ def _add_servers_lost(
         lower=0,
     )
     return int(lost[0])
+
+
+def _add_promises(
+    program: Program, problem: Problem, columns: Columns, again: Columns, failures: Failures, event: int
+) -> None:
+    """Add the rows of what is promised after a failure: a share of what is served in normal times."""
+    name, demands = failures.names[event], problem.demands
+    share = failures.kept_share[event]
+    common = np.gcd(share, SHARE_SCALE)
+    part, whole = share // common, SHARE_SCALE // common
+    promised = np.flatnonzero(share > 0)
+    row_of = np.full(len(demands.names), -1, dtype=np.int64)
+    row_of[promised] = np.arange(len(promised))
+    refusable = np.flatnonzero((share > 0) & (demands.unserved_cost >= 0))
+    program.add_rows(
+        (
+            RowInfo(
+                f"{name}/demand/{demands.names[i]}",
+                "reliability",
+                "units" if whole[i] == 1 else f"1/{whole[i]} units",
+                "reliability.survive",
+            )
+            for i in promised
+        ),
+        [
+            (row_of[problem.flows.demand], again["flow"], whole[problem.flows.demand]),
+            (row_of[refusable], columns["unserved"][refusable], part[refusable]),
+        ],
+        lower=(part * demands.units)[promised],
+    )
 
 
 def _add_replica_losses(
@@ -210,21 +235,23 @@ def _add_event_columns(
 ) -> Columns:
     """Add the routing after one failure, and the surviving replicas of the host groups it touches.
 
-    Replicas on other host groups all survive: their own columns stand for them.
+    Replicas on other host groups all survive: their own columns stand for them. Demands of which nothing
+    is promised have no routing: their columns are -1.
     """
     name = failures.names[event]
     flows, lanes = problem.flows, lane_units(problem)
+    routed = failures.kept_share[event][flows.demand] > 0
+    reached = np.zeros(len(lanes), dtype=bool)
+    reached[flows.lane[routed]] = True
+    paths = reached[problem.assignments.lane]
+    flow = np.full(len(routed), -1, dtype=np.int64)
+    assign = np.full(len(paths), -1, dtype=np.int64)
     touched = hit[problem.hostings.host_group]
     replicas = columns["replicas"].copy()
     replicas[touched] = program.add_columns(f"{name}/replicas", hosting_upper(problem)[touched])
-    return Columns(
-        {
-            "servers": columns["servers"],
-            "replicas": replicas,
-            "flow": program.add_columns(f"{name}/flow", problem.demands.units[flows.demand]),
-            "assign": program.add_columns(f"{name}/assign", lanes[problem.assignments.lane]),
-        }
-    )
+    flow[routed] = program.add_columns(f"{name}/flow", problem.demands.units[flows.demand[routed]])
+    assign[paths] = program.add_columns(f"{name}/assign", lanes[problem.assignments.lane[paths]])
+    return Columns({"servers": columns["servers"], "replicas": replicas, "flow": flow, "assign": assign})
 
 
 def _add_used_columns(

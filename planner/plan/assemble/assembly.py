@@ -25,7 +25,7 @@ from planner.optimize.problem import (
     integers,
 )
 from planner.performance.providers.table import RateTable
-from planner.plan.assemble.failures import failure_table
+from planner.plan.assemble.failures import demands_routed, failure_table
 from planner.plan.assemble.goals import goals_of
 from planner.plan.assemble.limits import (
     UnitUse,
@@ -43,7 +43,8 @@ from planner.plan.assemble.offers import (
     rack_offers,
     rent_offers,
 )
-from planner.plan.assemble.paths import Pool, ServingPath, assignment_table, serving_paths, unit_rps
+from planner.plan.assemble.paths import Lane, Pool, ServingPath, assignment_table, serving_paths
+from planner.plan.assemble.periods import day_of
 from planner.plan.assemble.serving import (
     Offering,
     Route,
@@ -51,6 +52,7 @@ from planner.plan.assemble.serving import (
     table_offering,
     timed_offering,
 )
+from planner.plan.day import Day, PeriodDemand
 from planner.plan.fabric import oversubscribed
 from planner.plan.traffic import egress_gb_s, egress_usd_per_h
 from planner.scenario import Workload
@@ -63,20 +65,12 @@ SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True)
-class DemandOf:
-    """Demand i: units of a workload from an origin."""
-
-    workload: str
-    origin: str
-    units: int
-
-
-@dataclass(frozen=True)
 class Assembly:
     """The problem, and for each of its rows the thing it stands for (same order as the tables)."""
 
     question: Question
     graph: Graph
+    day: Day
     problem: Problem
     offering: Offering
     offers: Sequence[Offer]
@@ -84,22 +78,16 @@ class Assembly:
     mixes: Sequence[tuple[RackClass, Mix]]
     host_groups: Sequence[tuple[str, str]]
     pools: Sequence[Pool]
-    demands: Sequence[DemandOf]
+    demands: Sequence[PeriodDemand]
     lanes: Sequence[tuple[Promise, str]]
     flow_routes: Sequence[Route]
     paths: Sequence[ServingPath]
 
 
-def demand_list(question: Question) -> list[DemandOf]:
-    """Return the demands: the share of each origin in whole units, rounded up."""
+def demand_list(question: Question, day: Day) -> list[PeriodDemand]:
+    """Return the demands by origin and period, in whole units, rounded up."""
     total = question.scenario.solver.demand_units
-    return [
-        DemandOf(workload.name, origin, math.ceil(share * total - 1e-6))
-        for workload in question.scenario.workloads
-        if workload.rate_rps > 0
-        for origin, share in workload.origins.items()
-        if share > 0
-    ]
+    return [demand for workload in question.scenario.workloads for demand in day.demands(workload, total)]
 
 
 def assemble(question: Question, timings: Timings | None = None) -> Assembly:
@@ -120,26 +108,31 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
     mixes, mix_table = _mix_table(classes, offers, scenario.economics.infrastructure_life_years)
     groups, group_table = _host_group_table(graph, offers)
     pools, hostings = _pool_tables(offering, offers, groups, graph)
-    demands = demand_list(question)
-    lanes, flow_routes, flows = _flow_tables(question, graph, demands, routes)
-    paths = serving_paths(question, graph, lanes, pools, offers)
+    day = day_of(scenario, graph)
+    demands = demand_list(question, day)
+    lanes, flow_routes, flows = _flow_tables(question, graph, day, demands, routes)
+    lane_period = [day.names.index(period) for _, _, period in lanes]
+    paths = serving_paths(question, graph, day, lanes, pools, offers)
     assignments = assignment_table(paths)
-    watts, carbon = [path.watts for path in paths], [path.carbon_mg for path in paths]
+    carbon = [path.carbon_mg for path in paths]
     total_units = scenario.solver.demand_units
     use = UnitUse(
         assign_cost=assignments.cost.tolist(),
-        assign_watts=watts,
+        assign_watts=[path.watts for path in paths],
+        assign_period=[lane_period[lane] for lane in assignments.lane.tolist()],
         assign_carbon_mg=carbon,
         flow_cost=flows.cost.tolist(),
         unserved_tokens_mtok=[
-            mtok_per_h(scenario.workload(demand.workload)) / total_units for demand in demands
+            _tokens(scenario.workload(demand.workload))
+            * day.mean_missing_unit_rps(scenario.workload(demand.workload), demand.arrived, total_units)
+            for demand in demands
         ],
     )
-    all_mtok = sum(mtok_per_h(workload) for workload in scenario.workloads)
+    all_mtok = sum(mtok_per_h(workload, day) for workload in scenario.workloads)
     site_names = [site.name for site in question.topology.sites]
     problem = Problem(
         workloads=tuple(workload.name for workload in scenario.workloads),
-        demands=_demand_table(question, demands),
+        demands=_demand_table(question, day, demands),
         sites=Sites(
             tuple(site_names),
             integers([round(graph.nodes[name]["open_usd_per_h"] * MICRO) for name in site_names]),
@@ -160,7 +153,9 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
         ),
         hostings=hostings,
         lane_workload=integers([_position(scenario.workloads, lane[0].workload) for lane in lanes]),
-        lane_site=integers([site_names.index(site) for _, site in lanes]),
+        lane_site=integers([site_names.index(site) for _, site, _ in lanes]),
+        periods=day.names,
+        lane_period=integers(lane_period),
         flows=flows,
         assignments=assignments,
         ledgers=(
@@ -169,20 +164,23 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
             heat_rows(graph, offers),
             network_rows(
                 graph,
-                [_unit_egress(question, route) for route in flow_routes],
-                [path.fabric_gb_s for path in paths],
+                day.names,
+                [
+                    _unit_egress(question, day, route, lane_period[lane])
+                    for route, lane in zip(flow_routes, flows.lane.tolist(), strict=True)
+                ],
+                [(lane_period[path.lane], path.fabric_gb_s) for path in paths],
             ),
-            *budget_rows(graph, scenario, offers, mixes, use, all_mtok),
+            *budget_rows(graph, scenario, offers, mixes, use, all_mtok, day.names),
         ),
-        failures=failure_table(
-            graph, scenario, classes, offers, groups, [demand.units for demand in demands]
-        ),
-        goals=goals_of(scenario, graph, offers, watts, carbon, [demand.workload for demand in demands]),
+        failures=failure_table(graph, scenario, classes, offers, groups, demands_routed(day, demands)),
+        goals=goals_of(scenario, graph, day, offers, [path.mean_watts for path in paths], carbon, demands),
         usable_load=math.floor(LOAD_SCALE * (1 - scenario.reliability.headroom) + 1e-6),
     )
     return Assembly(
         question,
         graph,
+        day,
         problem,
         offering,
         offers,
@@ -191,23 +189,31 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
         groups,
         pools,
         demands,
-        lanes,
+        [(promise, site) for promise, site, _ in lanes],
         flow_routes,
         paths,
     )
 
 
-def _unit_egress(question: Question, route: Route) -> tuple[str, float]:
-    """Return the site of a flow and what one unit of it sends to users, GB/s."""
+def _unit_egress(question: Question, day: Day, route: Route, period: int) -> tuple[str, int, float]:
+    """Return the site and period of a flow and what one unit of it sends to users meanwhile, GB/s."""
     workload = question.scenario.workload(route.workload)
-    rate = unit_rps(workload, question.scenario.solver.demand_units)
-    return route.site, egress_gb_s(workload, rate)
+    rate = day.unit_rps(workload, day.names[period], question.scenario.solver.demand_units)
+    return route.site, period, egress_gb_s(workload, rate)
 
 
-def mtok_per_h(workload: Workload) -> float:
-    """Return the million tokens per hour of a workload, input and output."""
+def _tokens(workload: Workload) -> float:
+    """Return the million tokens of a request, input and output, times the seconds of an hour."""
     tokens = float(workload.input_tokens.mean) + float(workload.output_tokens.mean)
-    return workload.rate_rps * tokens * SECONDS_PER_HOUR / 1e6
+    return tokens * SECONDS_PER_HOUR / 1e6
+
+
+def mtok_per_h(workload: Workload, day: Day) -> float:
+    """Return the million tokens per hour of a workload, input and output, as planned over the day."""
+    if workload.tier == "batch":
+        return day.missing_unit_rps(workload, 1) * _tokens(workload)
+    factor = math.fsum(day.factor(workload, period) * period.weight for period in day.periods)
+    return workload.rate_rps * factor * _tokens(workload)
 
 
 def _offering(
@@ -224,7 +230,7 @@ def _position(workloads: Sequence[Workload], name: str) -> int:
     return next(index for index, workload in enumerate(workloads) if workload.name == name)
 
 
-def _demand_table(question: Question, demands: Sequence[DemandOf]) -> Demands:
+def _demand_table(question: Question, day: Day, demands: Sequence[PeriodDemand]) -> Demands:
     scenario = question.scenario
     total = scenario.solver.demand_units
     costs = []
@@ -232,10 +238,10 @@ def _demand_table(question: Question, demands: Sequence[DemandOf]) -> Demands:
         price = scenario.workload(demand.workload).unserved_usd_per_request
         if price is None and ("maximize", "served") in scenario.objective.goals:
             price = 0.0  # what cannot be served may stay unserved; the goal keeps it as little as possible
-        rate = unit_rps(scenario.workload(demand.workload), total)
+        rate = day.mean_missing_unit_rps(scenario.workload(demand.workload), demand.arrived, total)
         costs.append(-1 if price is None else round(price * rate * SECONDS_PER_HOUR * MICRO))
     return Demands(
-        names=tuple(f"{demand.workload}/{demand.origin}" for demand in demands),
+        names=tuple(f"{demand.workload}/{demand.origin}{day.label(demand.arrived)}" for demand in demands),
         workload=integers([_position(scenario.workloads, demand.workload) for demand in demands]),
         units=integers([demand.units for demand in demands]),
         unserved_cost=integers(costs),
@@ -335,23 +341,24 @@ def _pool_tables(
 
 
 def _flow_tables(
-    question: Question, graph: Graph, demands: Sequence[DemandOf], routes: Sequence[Route]
-) -> tuple[list[tuple[Promise, str]], list[Route], Flows]:
-    """Return lanes (promise, site), and a flow for each demand and site."""
+    question: Question, graph: Graph, day: Day, demands: Sequence[PeriodDemand], routes: Sequence[Route]
+) -> tuple[list[Lane], list[Route], Flows]:
+    """Return the lanes, and a flow for each demand, site and period that may serve it."""
     scenario = question.scenario
-    number = {(demand.workload, demand.origin): i for i, demand in enumerate(demands)}
-    lanes: dict[tuple[Promise, str], int] = {}
+    numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i, demand in enumerate(demands):
+        numbers[demand.workload, demand.origin].append(i)
+    lanes: dict[Lane, int] = {}
     kept: list[Route] = []
     rows: list[tuple[int, int, int]] = []
     for route in routes:
-        demand = number.get((route.workload, route.origin))
-        if demand is None:
-            continue
-        lane = lanes.setdefault((route.promise, route.site), len(lanes))
         workload = scenario.workload(route.workload)
-        rate = unit_rps(workload, scenario.solver.demand_units)
-        usd = egress_usd_per_h(workload, rate, graph.nodes[route.site]["egress_usd_per_gb"])
-        rows.append((demand, lane, round(usd * MICRO)))
-        kept.append(route)
+        for i in numbers[route.workload, route.origin]:
+            for period in demands[i].periods:
+                lane = lanes.setdefault((route.promise, route.site, period), len(lanes))
+                rate = day.mean_unit_rps(workload, period, scenario.solver.demand_units)
+                usd = egress_usd_per_h(workload, rate, graph.nodes[route.site]["egress_usd_per_gb"])
+                rows.append((i, lane, round(usd * MICRO)))
+                kept.append(route)
     array = np.array(rows, dtype=np.int64).reshape(-1, 3)
     return list(lanes), kept, Flows(array[:, 0], array[:, 1], array[:, 2])

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from planner.optimize.problem import Failures, integers
+from planner.optimize.problem import SHARE_SCALE, Failures, integers
 from planner.plan.assemble.offers import Offer
+from planner.plan.day import Day, PeriodDemand
 from planner.scenario import Scenario
 from planner.scenario.promises import LevelOf
 from planner.topology import RackClass, supply_shares
@@ -20,7 +21,7 @@ def failure_table(
     classes: Sequence[RackClass],
     offers: Sequence[Offer],
     host_groups: Sequence[tuple[str, str]],
-    demand_units: Sequence[int],
+    routed: Sequence[bool],
 ) -> Failures | None:
     """Return the losses that the scenario wants survived, None if there are none.
 
@@ -33,7 +34,7 @@ def failure_table(
         classes: rack classes.
         offers: all candidates.
         host_groups: (place, host) of each host group, in the problem's order.
-        demand_units: units of each demand.
+        routed: which demands have a routing of their own after a loss, see `demands_routed`.
     """
     reliability = scenario.reliability
     wanted = set(reliability.survive)
@@ -88,12 +89,11 @@ def failure_table(
             add("spot", place, lost)
     if not names:
         return None
-    units = np.asarray(demand_units, dtype=np.float64)
-    kept = np.ceil(np.outer(np.asarray(levels), units) - 1e-9).astype(np.int64)
+    share = np.round(np.asarray(levels) * SHARE_SCALE).astype(np.int64)
     array = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return Failures(
         names=tuple(names),
-        kept_units=kept,
+        kept_share=np.outer(share, np.asarray(routed, dtype=np.int64)),
         lost_candidate_row=array[:, 0],
         lost_candidate=array[:, 1],
         lost_one_of=integers(lost_one),
@@ -109,6 +109,29 @@ def _spot_places(scenario: Scenario, offers: Sequence[Offer]) -> dict[str, list[
         if offer.rent_index is not None and scenario.fleet.rent[offer.rent_index].terms == "spot":
             places.setdefault(offer.site, []).append(j)
     return places
+
+
+def demands_routed(day: Day, demands: Sequence[PeriodDemand]) -> list[bool]:
+    """Return which demands need a routing of their own after a loss.
+
+    Nothing has to be routed for a period in which no demand is larger than in some other one: what
+    serves the busier period serves it too. Batch work that may move between periods uses what they
+    leave: then every period counts.
+    """
+    if len(day.periods) == 1 or any(len(demand.periods) > 1 for demand in demands):
+        return [True] * len(demands)
+    units: dict[str, dict[tuple[str, str], int]] = {name: {} for name in day.names}
+    for demand in demands:
+        units[demand.arrived if demand.arrived in units else day.names[0]][demand.workload, demand.origin] = (
+            demand.units
+        )
+    kept: list[str] = []
+    for name in sorted(units, key=lambda name: -sum(units[name].values())):
+        if not any(
+            all(units[other].get(key, 0) >= count for key, count in units[name].items()) for other in kept
+        ):
+            kept.append(name)
+    return [demand.arrived in kept for demand in demands]
 
 
 def _without_power(graph: Graph, offer: Offer, lost: str) -> bool:

@@ -9,22 +9,25 @@ import numpy as np
 from planner.optimize.problem import Goal, Integers, integers
 from planner.plan.assemble.limits import carbon_mg_per_h
 from planner.plan.assemble.offers import Offer
-from planner.scenario import Scenario
+from planner.plan.day import Day, PeriodDemand
+from planner.scenario import HOURS_PER_DAY, Scenario
 from planner.topology.nodes import Graph
 
 
 def goals_of(
     scenario: Scenario,
     graph: Graph,
+    day: Day,
     offers: Sequence[Offer],
     assign_watts: Sequence[float],
     assign_carbon_mg: Sequence[int],
-    demand_workloads: Sequence[str],
+    demands: Sequence[PeriodDemand],
 ) -> tuple[Goal, ...]:
     """Return the goals in the scenario's order, () for cost alone.
 
     `served` is one goal for each priority, the most important first: units left unserved, all workloads
-    of a priority counting alike. `tokens_per_s_per_mw` is power at the demand that is served. Cost comes
+    of a priority counting alike; where the day has several periods, units times the hours they are missing
+    (batch work: all day). `tokens_per_s_per_mw` is power at the demand that is served. Cost comes
     last where it is not named, so that what is left open is not wasted.
     """
     names = [name for _, name in scenario.objective.goals]
@@ -48,7 +51,7 @@ def goals_of(
         elif name == "servers":
             goals.append(Goal(name, "servers", {"servers": integers([1] * len(offers))}))
         elif name == "served":
-            goals += _served(scenario, demand_workloads)
+            goals += _served(scenario, day, demands)
         else:
             goals.append(Goal("cost", "micro-USD/h", {}))
     if "cost" not in names:
@@ -60,12 +63,21 @@ MILLI = 1000
 """Watts are counted in milliwatts: a unit of traffic may draw less than a watt."""
 
 
-def _served(scenario: Scenario, demand_workloads: Sequence[str]) -> list[Goal]:
+def _served(scenario: Scenario, day: Day, demands: Sequence[PeriodDemand]) -> list[Goal]:
     """Return one goal for each priority: the units of its workloads that are left unserved."""
     priority = {workload.name: workload.priority for workload in scenario.workloads}
-    of_demand = np.array([priority[name] for name in demand_workloads], dtype=np.int64)
+    of_demand = np.array([priority[demand.workload] for demand in demands], dtype=np.int64)
+    hours = integers([missing_hours(day, demand.arrived) for demand in demands])
+    unit = "units unserved" if len(day.periods) == 1 else "unit-hours unserved"
     goals = []
     for level in sorted(set(of_demand.tolist())):
-        amounts: dict[str, Integers] = {"unserved": (of_demand == level).astype(np.int64)}
-        goals.append(Goal(f"served/priority-{level}", "units unserved", amounts))
+        amounts: dict[str, Integers] = {"unserved": (of_demand == level) * hours}
+        goals.append(Goal(f"served/priority-{level}", unit, amounts))
     return goals
+
+
+def missing_hours(day: Day, arrived: str) -> int:
+    """Return how many hours a unit is missing that is not served; 1 where the day has one period."""
+    if len(day.periods) == 1:
+        return 1
+    return len(day[arrived].hours) if arrived in day.names else HOURS_PER_DAY

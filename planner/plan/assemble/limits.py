@@ -129,46 +129,58 @@ def heat_rows(graph: Graph, offers: Sequence[Offer]) -> Ledger:
 
 
 def network_rows(
-    graph: Graph, flows: Sequence[tuple[str, float]], fabric: Sequence[Mapping[str, float]]
+    graph: Graph,
+    periods: Sequence[str],
+    flows: Sequence[tuple[str, int, float]],
+    fabric: Sequence[tuple[int, Mapping[str, float]]],
 ) -> Ledger:
     """Return the rows of the bandwidth from sites to users, and of the spines that are oversubscribed.
 
     Args:
         graph: the topology.
-        flows: (site, GB/s of one unit) of each flow variable.
-        fabric: fabric domain -> GB/s of one unit, for each assignment variable.
+        periods: their names; each has its rows.
+        flows: (site, period, GB/s of one unit) of each flow variable.
+        fabric: (period, fabric domain -> GB/s of one unit), for each assignment variable.
     """
     rows = Rows("network", "bytes/s")
-    row_of: dict[str, int] = {}
+    row_of: dict[tuple[str, int], int] = {}
     for site, about in graph.nodes(data=True):
         if about["kind"] == "site" and about["wan_gb_s"] is not None:
             limit = int(round(about["wan_gb_s"] * BYTES_PER_GB, 3))
-            row_of[site] = rows.add(f"network/wan/{site}", limit, f"topology: wan_gb_s of {site}")
+            for t, ending in enumerate(_endings(periods)):
+                name = f"network/wan/{site}{ending}"
+                row_of[site, t] = rows.add(name, limit, f"topology: wan_gb_s of {site}")
     for domain, gb_s in oversubscribed(graph).items():
         limit = int(round(gb_s * BYTES_PER_GB, 3))
         source = f"topology: oversubscription of {domain}"
-        row_of[domain] = rows.add(f"network/fabric/{domain}", limit, source)
-    for f, (site, gb_s) in enumerate(flows):
-        if site in row_of:
-            rows.use("flow", row_of[site], f, int(np.ceil(gb_s * BYTES_PER_GB - 1e-6)))
-    for a, sent in enumerate(fabric):
+        for t, ending in enumerate(_endings(periods)):
+            row_of[domain, t] = rows.add(f"network/fabric/{domain}{ending}", limit, source)
+    for f, (site, period, gb_s) in enumerate(flows):
+        if (site, period) in row_of:
+            rows.use("flow", row_of[site, period], f, int(np.ceil(gb_s * BYTES_PER_GB - 1e-6)))
+    for a, (period, sent) in enumerate(fabric):
         for domain, gb_s in sent.items():
-            if domain in row_of:
-                rows.use("assign", row_of[domain], a, int(np.ceil(gb_s * BYTES_PER_GB - 1e-6)))
+            if (domain, period) in row_of:
+                rows.use("assign", row_of[domain, period], a, int(np.ceil(gb_s * BYTES_PER_GB - 1e-6)))
     return rows.ledger()
+
+
+def _endings(periods: Sequence[str]) -> list[str]:
+    """Return what names of rows of each period end in: nothing where there is only one."""
+    return [""] if len(periods) == 1 else [f"/{period}" for period in periods]
 
 
 @dataclass(frozen=True)
 class UnitUse:
     """What the variables of routing use: per assigned unit, per flowing unit, per unserved unit.
 
-    assign_watts: dynamic watts of a unit.
-
-    watts: dynamic IT watts of a unit. pue and carbon_g_per_kwh: of the site that serves it.
+    assign_watts: dynamic IT watts of a unit while its period lasts. assign_period: number of that period.
+    Everything else is a mean over the day.
     """
 
     assign_cost: Sequence[int]
     assign_watts: Sequence[float]
+    assign_period: Sequence[int]
     assign_carbon_mg: Sequence[int]
     flow_cost: Sequence[int]
     unserved_tokens_mtok: Sequence[float]
@@ -186,6 +198,7 @@ def budget_rows(
     mixes: Sequence[tuple[RackClass, Mix]],
     use: UnitUse,
     mtok_per_h: float,
+    periods: Sequence[str],
 ) -> list[Ledger]:
     """Return the rows of capex, opex, carbon, power, servers and stock, as far as limits are stated."""
     limits = scenario.limits
@@ -227,11 +240,15 @@ def budget_rows(
     drawn = Rows("budget", "mW")
     if limits.expected_kw is not None:
         allowed_mw = int(round(limits.expected_kw * MILLIWATTS_PER_KW, 3))
-        row = drawn.add("expected/total", allowed_mw, "limits.expected_kw")
-        for j, offer in enumerate(offers):
-            drawn.use("servers", row, j, round(offer.idle_w * MILLIWATTS_PER_WATT))
-        for a, watts in enumerate(use.assign_watts):
-            drawn.use("assign", row, a, round(watts * MILLIWATTS_PER_WATT))
+        row_of = [
+            drawn.add(f"expected/total{ending}", allowed_mw, "limits.expected_kw")
+            for ending in _endings(periods)
+        ]
+        for row in row_of:
+            for j, offer in enumerate(offers):
+                drawn.use("servers", row, j, round(offer.idle_w * MILLIWATTS_PER_WATT))
+        for a, (watts, t) in enumerate(zip(use.assign_watts, use.assign_period, strict=True)):
+            drawn.use("assign", row_of[t], a, round(watts * MILLIWATTS_PER_WATT))
     count = Rows("stock", "servers")
     if limits.servers is not None:
         row = count.add("servers/total", limits.servers, "limits.servers")

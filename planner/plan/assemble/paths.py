@@ -17,8 +17,8 @@ from planner.performance.service import ServiceColumn
 from planner.plan.assemble.limits import carbon_mg_per_h
 from planner.plan.assemble.offers import Offer, electricity_micro_usd
 from planner.plan.assemble.serving import nic_gb_s
+from planner.plan.day import Day
 from planner.plan.fabric import fabric_gb_per_request, handover_allowance_ms
-from planner.plan.tariff import usd_per_kwh
 from planner.scenario import Workload
 from planner.shapes import MenuEntry, Promise
 from planner.topology import Question
@@ -47,9 +47,8 @@ class Pool:
         return f"{self.place or self.site}/{self.entry.server}/{self.entry.shape.name}"
 
 
-def unit_rps(workload: Workload, units_total: int) -> float:
-    """Return the arrival rate of one unit of a workload, requests/s."""
-    return workload.rate_rps / units_total
+Lane = tuple[Promise, str, str]
+"""(promise, site, period)"""
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,9 @@ class ServingPath:
     """One way to serve a unit of a lane's traffic.
 
     pools: numbers of the pools, in the order a request meets them. loads: `LOAD_SCALE`ths of a replica of
-    each. promises: what each is sized for. cost: micro-USD/h. carbon_mg: per hour. fabric_gb_s: fabric
-    domain -> what a unit sends over it.
+    each. promises: what each is sized for. cost: micro-USD/h; carbon_mg: per hour; mean_watts: all three
+    spread over the day. watts: above idle, while the period lasts. fabric_gb_s: fabric domain -> what a
+    unit sends over it meanwhile.
     """
 
     lane: int
@@ -68,6 +68,7 @@ class ServingPath:
     cost: int
     carbon_mg: int
     watts: float
+    mean_watts: float
     transfer_ms: float
     fabric_gb_s: Mapping[str, float]
 
@@ -75,12 +76,13 @@ class ServingPath:
 def serving_paths(
     question: Question,
     graph: Graph,
-    lanes: Sequence[tuple[Promise, str]],
+    day: Day,
+    lanes: Sequence[Lane],
     pools: Sequence[Pool],
     offers: Sequence[Offer],
 ) -> list[ServingPath]:
     """Return every path of every lane."""
-    return list(_Paths(question, graph, pools, offers).all(lanes))
+    return list(_Paths(question, graph, day, pools, offers).all(lanes))
 
 
 def assignment_table(paths: Sequence[ServingPath]) -> Assignments:
@@ -104,9 +106,9 @@ class _Paths:
     """What all lanes share: the pools by place, what their electricity costs, and handover times."""
 
     def __init__(
-        self, question: Question, graph: Graph, pools: Sequence[Pool], offers: Sequence[Offer]
+        self, question: Question, graph: Graph, day: Day, pools: Sequence[Pool], offers: Sequence[Offer]
     ) -> None:
-        self.question, self.graph, self.pools = question, graph, pools
+        self.question, self.graph, self.day, self.pools = question, graph, day, pools
         self.offer_of = {(offer.site, offer.host.label): offer for offer in offers}
         self.alone: dict[str, list[int]] = defaultdict(list)
         self.prefill: dict[str, list[int]] = defaultdict(list)
@@ -120,11 +122,11 @@ class _Paths:
                 self.decode[pool.site, pool.place, pool.entry.shape.llm].append(q)
         self._handovers: dict[Hashable, float | None] = {}
 
-    def all(self, lanes: Sequence[tuple[Promise, str]]) -> Iterator[ServingPath]:
-        for lane, (promise, site) in enumerate(lanes):
+    def all(self, lanes: Sequence[Lane]) -> Iterator[ServingPath]:
+        for lane, (promise, site, period) in enumerate(lanes):
             for q in self.alone[site]:
                 if promise in self.pools[q].entry.columns:
-                    yield self._path(lane, (q,), (promise,), 0.0)
+                    yield self._path(lane, period, (q,), (promise,), 0.0)
             for first in self.prefill[site]:
                 sender = self.pools[first]
                 for second in self.decode[site, sender.place, sender.entry.shape.llm]:
@@ -134,7 +136,7 @@ class _Paths:
                         continue
                     longer = Promise(promise.workload, promise.rtt_ms + transfer)
                     if longer in sender.entry.columns:
-                        yield self._path(lane, (first, second), (longer, promise), transfer)
+                        yield self._path(lane, period, (first, second), (longer, promise), transfer)
 
     def _handover_ms(self, workload: str, sender: MenuEntry, taker: MenuEntry) -> float | None:
         """Return the allowance for handing over, None where it cannot be or takes too long."""
@@ -159,30 +161,38 @@ class _Paths:
         return next(nic_gb_s(o.host) for o in self.offer_of.values() if o.host.label == entry.server)
 
     def _path(
-        self, lane: int, pools: tuple[int, ...], promises: tuple[Promise, ...], transfer_ms: float
+        self,
+        lane: int,
+        period: str,
+        pools: tuple[int, ...],
+        promises: tuple[Promise, ...],
+        transfer_ms: float,
     ) -> ServingPath:
         scenario = self.question.scenario
         workload = scenario.workload(promises[-1].workload)
-        rate = unit_rps(workload, scenario.solver.demand_units)
+        rate = self.day.unit_rps(workload, period, scenario.solver.demand_units)
+        mean_rate = self.day.mean_unit_rps(workload, period, scenario.solver.demand_units)
         loads: list[int] = []
         cost = carbon = 0
-        total_watts = 0.0
+        watts = mean_watts = 0.0
         fabric: dict[str, float] = defaultdict(float)
         for q, promise in zip(pools, promises, strict=True):
             pool = self.pools[q]
             column: ServiceColumn = pool.entry.columns[promise]
             offer = self.offer_of[pool.site, pool.entry.server]
             about = self.graph.nodes[pool.site]
-            watts = column.joules_per_request * rate
-            tariff = 0.0 if offer.origin == "rent" else usd_per_kwh(about, scenario.economics)
-            cost += electricity_micro_usd(watts, offer.pue, tariff)
-            carbon += carbon_mg_per_h(watts, offer.pue, float(about["carbon_g_per_kwh"]))
-            total_watts += watts
+            mean = column.joules_per_request * mean_rate
+            rented = offer.origin == "rent"
+            tariff = 0.0 if rented else self.day.usd_per_kwh(about, scenario.economics, period)
+            cost += electricity_micro_usd(mean, offer.pue, tariff)
+            carbon += carbon_mg_per_h(mean, offer.pue, float(about["carbon_g_per_kwh"]))
+            mean_watts += mean
+            watts += column.joules_per_request * rate
             loads.append(max(LEAST_LOAD, round(LOAD_SCALE * rate / column.rate_rps)))
             if pool.place is not None and pool.entry.replica is not None:
                 llm = self.question.catalog.llm(self._llm_name(pool.entry.shape.llm, workload))
                 sent = fabric_gb_per_request(llm, workload, pool.entry.shape, pool.entry.whole_servers)
                 fabric[pool.place] += rate * sent
         return ServingPath(
-            lane, pools, promises, tuple(loads), cost, carbon, total_watts, transfer_ms, dict(fabric)
+            lane, pools, promises, tuple(loads), cost, carbon, watts, mean_watts, transfer_ms, dict(fabric)
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from planner.plan.content import ColumnKey
 from planner.plan.verify.context import Context
 from planner.plan.verify.violation import Violation, exceeds, same
 
@@ -19,46 +18,52 @@ units may be off by this much in all, a ten-thousandth of one replica."""
 def check(context: Context) -> Iterator[Violation]:
     """Yield pools that carry too much, and loads that are not what the routes cause."""
     carried = carried_rps(context)
-    entries = Counter((load.pool, load.workload, load.rtt_ms) for load in context.plan.pools)
-    stated = {(load.pool, load.workload, load.rtt_ms): load for load in context.plan.pools}
-    used: dict[str, float] = defaultdict(float)
+    label = context.setting.day.label
+    entries = Counter((load.pool, load.workload, load.rtt_ms, load.period) for load in context.plan.pools)
+    stated = {(load.pool, load.workload, load.rtt_ms, load.period): load for load in context.plan.pools}
+    used: dict[tuple[str, str], float] = defaultdict(float)
     for key, load in stated.items():
-        row = f"load/{load.pool}/{load.workload}"
+        row = f"load/{load.pool}/{load.workload}{label(load.period)}"
         if entries[key] > 1:
             yield Violation(row, FAMILY, f"is stated {entries[key]} times", entries[key], 1, "")
-        column = context.columns.get(key)
+        column = context.columns.get(key[:3])
         rate = 0.0 if column is None else column.rate_rps
         expected = {
             "service_rate_rps": rate,
             "rate_rps": carried.get(key, 0.0),
             "load": carried.get(key, 0.0) / rate if rate > 0 else 0.0,
         }
-        used[load.pool] += expected["load"]
+        used[load.pool, load.period] += expected["load"]
         for field, value in expected.items():
             found = getattr(load, field)
             if not same(found, value):
                 text = f"{field} is {found:.9g}, the routes and service columns make {value:.9g}"
                 yield Violation(f"{row}/{field}", FAMILY, text, found, value, "")
     free = context.setting.scenario.reliability.headroom
-    for pool, load_of_pool in used.items():
+    for (pool, period), load_of_pool in used.items():
         count = context.pools[pool].count if pool in context.pools else 0
         limit = (1 - free) * count
         if exceeds(load_of_pool, limit + LOAD_TOLERANCE):
             text = f"needs {load_of_pool:.6g} replicas of {limit:.6g} ({count} less {free:.0%} headroom)"
-            yield Violation(f"capacity/{pool}", FAMILY, text, load_of_pool, limit, "replicas")
+            row = f"capacity/{pool}{label(period)}"
+            yield Violation(row, FAMILY, text, load_of_pool, limit, "replicas")
 
 
-def carried_rps(context: Context) -> dict[ColumnKey, float]:
-    """Return the rate that the routes send to each pool, by workload and promised round trip."""
-    units: Counter[ColumnKey] = Counter()
+LoadKey = tuple[str, str, float, str]
+"""(pool, workload, promised round trip in ms, period)"""
+
+
+def carried_rps(context: Context) -> dict[LoadKey, float]:
+    """Return the rate that the routes send to each pool, by workload, promised round trip and period."""
+    units: Counter[LoadKey] = Counter()
     for route in context.plan.routes:
         for pool in route.pools:
             trip = context.promises.rtt_ms(pool, route)
             if trip is not None:
-                units[pool, route.workload, trip] += route.units
-    rates: dict[ColumnKey, float] = {}
+                units[pool, route.workload, trip, route.period] += route.units
+    rates: dict[LoadKey, float] = {}
     for key, count in units.items():
         workload = context.setting.workload(key[1])
-        if workload is not None:
-            rates[key] = count * context.setting.unit_rps(workload)
+        if workload is not None and key[3] in context.setting.day.names:
+            rates[key] = count * context.setting.unit_rps(workload, key[3])
     return rates

@@ -73,7 +73,7 @@ def read_context(plan: Plan, catalog: Catalog | None = None) -> Context:
     scenario = Scenario.model_validate(plan.scenario)
     topology = Topology.model_validate(plan.topology)
     facts = catalog or _catalog(scenario)
-    return Context(plan, Setting(scenario, build_graph(topology, facts), facts))
+    return Context(plan, Setting(scenario, build_graph(topology, facts), facts, plan.day()))
 
 
 def _catalog(scenario: Scenario) -> Catalog:

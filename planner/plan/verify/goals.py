@@ -16,6 +16,7 @@ from planner.plan.ledgers import carbon_mg_per_h
 from planner.plan.objective import stated
 from planner.plan.verify.context import Context
 from planner.plan.verify.violation import Violation, exceeds, same
+from planner.scenario import HOURS_PER_DAY
 
 FAMILY = "goals"
 
@@ -92,5 +93,11 @@ def reached(name: str, context: Context, cost: MicroCost) -> int:
     if name.startswith(UNSERVED):
         level = int(name.removeprefix(UNSERVED))
         members = {w.name for w in setting.scenario.workloads if w.priority == level}
-        return sum(missing.units for missing in plan.unserved if missing.workload in members)
+        hours = {period.name: len(period.hours) for period in plan.periods}
+        several = len(hours) > 1
+        return sum(
+            missing.units * (hours.get(missing.period, HOURS_PER_DAY) if several else 1)
+            for missing in plan.unserved
+            if missing.workload in members
+        )
     return cost.total

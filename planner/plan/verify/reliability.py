@@ -22,8 +22,9 @@ from planner.performance.service import ServiceColumn
 from planner.plan.ledgers import rack_loops
 from planner.plan.types import ServerPlan
 from planner.plan.verify.context import Context
+from planner.plan.verify.periods import DemandKey, demanded_units, may_serve_in
 from planner.plan.verify.power import path_to_grid
-from planner.plan.verify.traffic import demand_units, may_answer, may_serve_at
+from planner.plan.verify.traffic import may_answer, may_serve_at
 from planner.plan.verify.violation import Violation
 from planner.scenario.promises import LevelOf
 from planner.topology import rack_classes, rtt_ms
@@ -193,11 +194,12 @@ def _loop_failures(servers: Sequence[ServerPlan], context: Context) -> Iterator[
 
 @dataclass(frozen=True)
 class Demand:
-    """Units of a workload from an origin that are served in normal operation."""
+    """Units of a workload from an origin and a period that are served in normal operation."""
 
     workload: str
     origin: str
-    units: int
+    arrived: str
+    units: float
 
 
 class _Routing:
@@ -212,19 +214,16 @@ class _Routing:
 
     def _demands(self) -> Iterator[Demand]:
         """Yield what is served: what is not left unserved anyway."""
-        setting = self.context.setting
-        unserved: Counter[tuple[str, str]] = Counter()
+        unserved: Counter[DemandKey] = Counter()
         for missing in self.context.plan.unserved:
-            unserved[missing.workload, missing.origin] += missing.units
-        for workload in setting.scenario.workloads:
-            for origin in workload.origins:
-                units = demand_units(workload, origin, setting.units_total)
-                units -= max(unserved[workload.name, origin], 0)
-                if units > 0:
-                    yield Demand(workload.name, origin, units)
+            unserved[missing.workload, missing.origin, missing.period] += missing.units
+        for key, units in demanded_units(self.context).items():
+            served = units - max(unserved[key], 0)
+            if served > 0:
+                yield Demand(*key, served)
 
-    def _paths(self) -> Iterator[tuple[int, dict[int, float]]]:
-        """Yield (demand, {pool: replicas that a unit keeps busy}) for every way to serve a demand."""
+    def _paths(self) -> Iterator[tuple[int, dict[tuple[int, int], float]]]:
+        """Yield (demand, {(pool, period): replicas that a unit keeps busy}) for every way to serve it."""
         context, setting = self.context, self.context.setting
         ways: list[tuple[str, ...]] = [
             (pool,) for pool, facts in context.pools.items() if facts.shape.role == "aggregated"
@@ -258,30 +257,38 @@ class _Routing:
             workload = setting.scenario.workload(self.demands[number].workload)
             found = [columns.get((pool, workload.name, trip)) for pool, trip in zip(way, trips, strict=True)]
             rates = [0.0 if column is None else column.rate_rps for column in found]
-            if all(rate > 0 for rate in rates):
-                unit = setting.unit_rps(workload)
-                yield number, {self._number[pool]: unit / r for pool, r in zip(way, rates, strict=True)}
+            if not all(rate > 0 for rate in rates):
+                continue
+            for t, period in enumerate(setting.day.names):
+                if may_serve_in(workload, self.demands[number].arrived, period, context):
+                    unit = setting.unit_rps(workload, period)
+                    yield (
+                        number,
+                        {(self._number[pool], t): unit / r for pool, r in zip(way, rates, strict=True)},
+                    )
 
     def serve(self, replicas: Survivors, level: float) -> tuple[float, float]:
         """Return (units that can be served, units promised) with so many replicas of each pool.
 
-        Promised is the share `level` of each demand, in whole units.
+        Promised is the share `level` of what is served of each demand in normal operation.
         """
-        kept = [float(math.ceil(demand.units * level - 1e-9)) for demand in self.demands]
-        promised = sum(kept)
+        kept = [level * demand.units for demand in self.demands]
+        promised = math.fsum(kept)
+        periods = len(self.context.setting.day.periods)
         if not self.paths or not self.demands:
             return (0.0, promised)
         rows: list[int] = []
         columns: list[int] = []
         values: list[float] = []
         for path, (number, loads) in enumerate(self.paths):
-            rows += [number, *(len(self.demands) + pool for pool in loads)]
+            rows += [number, *(len(self.demands) + pool * periods + t for pool, t in loads)]
             columns += [path] * (1 + len(loads))
             values += [1.0, *loads.values()]
-        size = (len(self.demands) + len(self.pools), len(self.paths))
+        size = (len(self.demands) + len(self.pools) * periods, len(self.paths))
         # The stubs of linprog know dense matrices only; sparse ones are what its documentation asks for.
         matrix: Any = coo_array((values, (rows, columns)), shape=size).tocsr()
-        limits = np.array(kept + [float(n) for n in replicas])
+        room = [float(count) for count in replicas for _ in range(periods)]
+        limits = np.array([*kept, *room])
         outcome = linprog(-np.ones(len(self.paths)), A_ub=matrix, b_ub=limits, method="highs")
         if outcome.status != 0:
             raise ArithmeticError(f"routing after a failure was not solved: {outcome.message}")

@@ -130,9 +130,10 @@ def check_slo(context: Context, rows: list[SloRow]) -> Iterator[Violation]:
     stated = {_key(row): row for row in context.plan.slo}
     for key, count in Counter(_key(row) for row in context.plan.slo).items():
         if count > 1:
-            yield Violation(f"slo/{key[0]}/{key[1]}/{key[2]}", "slo", f"is promised {count} times")
+            name = _slo_name(key, context)
+            yield Violation(name, "slo", f"is promised {count} times")
     for row in rows:
-        name = f"slo/{row.workload}/{row.origin}/{row.site}"
+        name = _slo_name(_key(row), context)
         found = stated.pop(_key(row), None)
         if found is None:
             yield Violation(name, "slo", "is missing")
@@ -155,7 +156,7 @@ def check_slo(context: Context, rows: list[SloRow]) -> Iterator[Violation]:
             text = f"states (percentile, provider, error band) {said}, the model {made}"
             yield Violation(name, "slo", text)
     for key in stated:
-        yield Violation(f"slo/{key[0]}/{key[1]}/{key[2]}", "slo", "is promised, but nothing is routed so")
+        yield Violation(_slo_name(key, context), "slo", "is promised, but nothing is routed so")
 
 
 CURVE_TOLERANCE = 0.05
@@ -171,5 +172,12 @@ def _near(a: float | None, b: float | None) -> bool:
     return abs(a - b) <= PREDICTION_TOLERANCE_MS
 
 
-def _key(row: SloRow) -> tuple[str, str, str, tuple[str, ...]]:
-    return row.workload, row.origin, row.site, tuple(row.pools)
+SloKey = tuple[str, str, str, str, tuple[str, ...]]
+
+
+def _key(row: SloRow) -> SloKey:
+    return row.workload, row.origin, row.site, row.period, tuple(row.pools)
+
+
+def _slo_name(key: SloKey, context: Context) -> str:
+    return f"slo/{key[0]}/{key[1]}/{key[2]}{context.setting.day.label(key[3])}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,14 +9,12 @@ from planner.plan.content import RTT_TOLERANCE_MS
 from planner.plan.types import RoutePlan
 from planner.plan.verify.context import Context
 from planner.plan.verify.handover import check_handover
+from planner.plan.verify.periods import DemandKey, demanded_units, may_serve_in
 from planner.plan.verify.violation import Violation, same
-from planner.scenario import ANYWHERE, Workload
+from planner.scenario import ANYWHERE, HOURS_PER_DAY, Workload
 from planner.topology import rtt_ms
 
 FAMILY = "demand"
-
-SHARE_TOLERANCE = 1e-6
-"""Part of a unit by which an origin's share may exceed whole units without another unit."""
 
 PATHS = (("aggregated",), ("prefill", "decode"))
 """Roles of the pools on a path."""
@@ -27,23 +24,18 @@ def check(context: Context) -> Iterator[Violation]:
     """Yield what is wrong with the routes of a plan."""
     for route in context.plan.routes:
         workload = context.setting.workload(route.workload)
-        row = f"route/{route.workload}/{route.origin}/{route.site}"
+        row = f"route/{route.workload}/{route.origin}/{route.site}{context.setting.day.label(route.period)}"
         faults = list(_names(route, workload, context))
         yield from (Violation(row, FAMILY, text) for text in faults)
         if workload is not None and not faults:
-            yield from _amount(row, route.units, route.rate_rps, workload, context)
+            rate_rps = context.setting.unit_rps(workload, route.period)
+            yield from _amount(row, route.units, route.rate_rps, rate_rps)
+            yield from _time(row, route, workload, context)
             yield from _residency(route, workload, context)
             yield from _latency(route, workload, context)
             yield from _pools(route, workload, context)
     yield from _demands(context)
     yield from _unserved(context)
-
-
-def demand_units(workload: Workload, origin: str, units_total: int) -> int:
-    """Return the units of a workload that come from an origin: its share, rounded up."""
-    if workload.rate_rps <= 0 or workload.origins.get(origin, 0.0) <= 0:
-        return 0
-    return math.ceil(workload.origins[origin] * units_total - SHARE_TOLERANCE)
 
 
 def _names(route: RoutePlan, workload: Workload | None, context: Context) -> Iterator[str]:
@@ -53,6 +45,8 @@ def _names(route: RoutePlan, workload: Workload | None, context: Context) -> Ite
         yield "routes a workload that the scenario does not have"
     elif route.origin not in workload.origins:
         yield f"comes from {route.origin}, which is no origin of {route.workload}"
+    if route.period not in context.setting.day.names:
+        yield f"is served in {route.period}, which is no period of the plan"
     if route.site not in nodes or nodes[route.site]["kind"] != "site":
         yield f"goes to {route.site}, which is no site of the topology"
     for pool in route.pools:
@@ -66,10 +60,17 @@ def _names(route: RoutePlan, workload: Workload | None, context: Context) -> Ite
         yield f"counts {route.units_total} units in all, the scenario {context.setting.units_total}"
 
 
-def _amount(
-    row: str, units: int, rate_rps: float, workload: Workload, context: Context
-) -> Iterator[Violation]:
-    expected = units * context.setting.unit_rps(workload)
+def _time(row: str, route: RoutePlan, workload: Workload, context: Context) -> Iterator[Violation]:
+    """Yield work that is served when it has not come in, or after its deadline."""
+    if not may_serve_in(workload, route.arrived, route.period, context):
+        text = f"came in {route.arrived}, is served in {route.period}"
+        if workload.tier == "batch":
+            text += f", after its deadline of {workload.deadline_h or HOURS_PER_DAY:g} h"
+        yield Violation(f"deadline/{row.removeprefix('route/')}", FAMILY, text)
+
+
+def _amount(row: str, units: int, rate_rps: float, unit_rps: float) -> Iterator[Violation]:
+    expected = units * unit_rps
     if not same(rate_rps, expected):
         text = f"says {rate_rps:g} requests/s, {units} units are {expected:g}"
         yield Violation(row, FAMILY, text, rate_rps, expected, "requests/s")
@@ -93,7 +94,7 @@ def _residency(route: RoutePlan, workload: Workload, context: Context) -> Iterat
 
 def _latency(route: RoutePlan, workload: Workload, context: Context) -> Iterator[Violation]:
     """Yield a round trip that is not the graph's, or that leaves a pool too little time."""
-    row = f"latency/{route.workload}/{route.origin}/{route.site}"
+    row = f"latency/{route.workload}/{route.origin}/{route.site}{context.setting.day.label(route.period)}"
     trip = rtt_ms(context.setting.graph, route.origin, route.site, context.setting.catalog)
     if not abs(trip - route.rtt_ms) <= RTT_TOLERANCE_MS:
         text = f"says a round trip of {route.rtt_ms:g} ms, the topology {trip:g} ms"
@@ -151,22 +152,21 @@ def may_answer(workload: Workload, llm: str, weights: str, context: Context) -> 
 
 def _demands(context: Context) -> Iterator[Violation]:
     """Yield demands of which more or less than everything is routed or left unserved."""
-    total = context.setting.units_total
-    units: Counter[tuple[str, str]] = Counter()
+    units: Counter[DemandKey] = Counter()
     for route in context.plan.routes:
-        units[route.workload, route.origin] += route.units
+        units[route.workload, route.origin, route.arrived] += route.units
     for missing in context.plan.unserved:
-        units[missing.workload, missing.origin] += missing.units
-    for workload in context.setting.scenario.workloads:
-        for origin in workload.origins:
-            wanted = demand_units(workload, origin, total)
-            found = units.pop((workload.name, origin), 0)
-            if found != wanted:
-                text = f"{found} units are routed or left unserved of {wanted}"
-                row = f"demand/{workload.name}/{origin}"
-                yield Violation(row, FAMILY, text, found, wanted, "units")
-    for name, origin in units:
-        yield Violation(f"demand/{name}/{origin}", FAMILY, "is no demand of the scenario")
+        units[missing.workload, missing.origin, missing.period] += missing.units
+    label = context.setting.day.label
+    for (name, origin, arrived), wanted in demanded_units(context).items():
+        found = units.pop((name, origin, arrived), 0)
+        if found != wanted:
+            text = f"{found} units are routed or left unserved of {wanted}"
+            row = f"demand/{name}/{origin}{label(arrived)}"
+            yield Violation(row, FAMILY, text, found, wanted, "units")
+    for name, origin, arrived in units:
+        row = f"demand/{name}/{origin}{label(arrived)}"
+        yield Violation(row, FAMILY, "is no demand of the scenario")
 
 
 def wants_most_served(context: Context) -> bool:
@@ -176,7 +176,7 @@ def wants_most_served(context: Context) -> bool:
 
 def _unserved(context: Context) -> Iterator[Violation]:
     for missing in context.plan.unserved:
-        row = f"unserved/{missing.workload}/{missing.origin}"
+        row = f"unserved/{missing.workload}/{missing.origin}{context.setting.day.label(missing.period)}"
         workload = context.setting.workload(missing.workload)
         if workload is None:
             continue
@@ -185,4 +185,5 @@ def _unserved(context: Context) -> Iterator[Violation]:
             yield Violation(row, FAMILY, text, missing.units, 0, "units")
         if missing.units < 0:
             yield Violation(row, FAMILY, "is less than nothing", missing.units, 0, "units")
-        yield from _amount(row, missing.units, missing.rate_rps, workload, context)
+        unit_rps = context.setting.missing_unit_rps(workload)
+        yield from _amount(row, missing.units, missing.rate_rps, unit_rps)

@@ -18,6 +18,7 @@ from planner.plan.verify import (
     goals,
     inventory,
     limits,
+    periods,
     placement,
     power,
     reliability,
@@ -31,6 +32,7 @@ from planner.plan.watts import server_expectations
 STRUCTURE: tuple[tuple[str, Callable[[Context], Iterator[Violation]]], ...] = (
     ("servers", inventory.check),
     ("placement", placement.check),
+    ("periods", periods.check),
     ("demand", traffic.check),
     ("capacity", capacity.check),
     ("power", power.check),

@@ -92,7 +92,7 @@ def proof_in_words(plan: Plan, goals: list[Goal]) -> tuple[str, str]:
 def _serves(plan: Plan, sites: list[SiteView]) -> str:
     """Return one sentence that says what the plan does."""
     rates: dict[str, float] = {}
-    for route in plan.routes:
+    for route in plan.at_peak().routes:
         rates[route.workload] = rates.get(route.workload, 0.0) + route.rate_rps
     workloads = listed(f"{quantity(rate)} requests/s of {name}" for name, rate in rates.items())
     llms = listed(dict.fromkeys(group.shape.llm for group in plan.replicas))

@@ -47,7 +47,7 @@ def replica_view(plan: Plan, recipes: Mapping[str, Recipe]) -> ReplicaView:
     """Return the section, the largest recipe first."""
     load: dict[str, float] = defaultdict(float)
     rate: dict[str, float] = defaultdict(float)
-    for used in plan.pools:
+    for used in plan.at_peak().pools:
         load[used.pool] += used.load
         rate[used.pool] += used.rate_rps
     groups: dict[str, list[ReplicaGroup]] = defaultdict(list)

@@ -47,7 +47,8 @@ class RouteView:
 
 
 def route_view(plan: Plan, recipes: Mapping[str, Recipe]) -> RouteView:
-    """Return the section."""
+    """Return the section, of the busiest period of the day."""
+    plan = plan.at_peak()
     rows = [_row(route, recipes) for route in sorted(plan.routes, key=lambda route: -route.rate_rps)]
     rows += [
         RouteRow(
