@@ -211,9 +211,9 @@ class LLM:
 
     @property
     def active_parameters(self) -> int:
-        """Weights that one token uses, embedding table and LM head included.
+        """Weights that one token uses, embedding table and LM head included, for every LLM alike.
 
-        A published count may leave those out: see `active_parameters_excluding`.
+        What its publisher calls active may leave those out: see `active_parameters_excluding`.
         """
         idle = sum(
             group.count * (group.feed_forward.parameters - group.feed_forward.active_parameters)

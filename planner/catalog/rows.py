@@ -131,14 +131,19 @@ def _llm_entry(catalog: Catalog, name: str) -> dict[str, Any]:
 
 
 def _llm_values(llm: LLM, excluded: Excluded) -> dict[str, Any]:
-    """Return the figures of an LLM; active parameters are counted as its publisher does."""
+    """Return the figures of an LLM.
+
+    `active_parameters_b` counts all weights that one token uses, for every LLM alike;
+    `active_as_published_b` leaves out what its publisher leaves out (`excluded`).
+    """
     kinds = [group.attention.kind for group in llm.groups if group.attention.parameters]
     mixtures = [group.feed_forward for group in llm.groups if group.feed_forward.kind == "moe"]
     values: dict[str, Any] = {
         "family": llm.family,
         "total_parameters_b": round(llm.total_parameters / BILLION, 3),
-        "active_parameters_b": round(llm.active_parameters_excluding(excluded) / BILLION, 3),
-        "active_with_embedding_and_head_b": round(llm.active_parameters / BILLION, 3),
+        "active_parameters_b": round(llm.active_parameters / BILLION, 3),
+        "active_as_published_b": round(llm.active_parameters_excluding(excluded) / BILLION, 3),
+        "active_excludes": excluded,
         "layers": llm.layers,
         "hidden_size": llm.hidden_size,
         "vocab_size": llm.vocab_size,
@@ -226,9 +231,12 @@ def _llm_rows(catalog: Catalog) -> list[dict[str, Any]]:
         "family",
         "total_parameters_b",
         "active_parameters_b",
+        "active_as_published_b",
+        "active_excludes",
         "layers",
         "attention",
         "kv_bytes_per_token_bf16",
+        "kv_bytes_at_8192_bf16",
         "experts",
         "max_context",
         "native_weights",

@@ -63,10 +63,21 @@ def test_an_llm_by_any_name(catalog):
     assert entry["id"] == "gpt-oss-120b"
     values = entry["values"]
     assert values["total_parameters_b"] == pytest.approx(values["published_total_b"], abs=0.01)
-    assert values["active_parameters_b"] == pytest.approx(values["published_active_b"], abs=0.01)
-    assert values["active_with_embedding_and_head_b"] > values["active_parameters_b"]
+    assert values["active_as_published_b"] == pytest.approx(values["published_active_b"], abs=0.01)
+    assert values["active_excludes"] == "embedding"
+    embedding = values["parameters_by_part"]["embedding"] / 1e9
+    assert values["active_parameters_b"] == pytest.approx(
+        values["active_as_published_b"] + embedding, abs=0.01
+    )
     assert values["kv_bytes_per_token_bf16"] == 36_864
     assert entry["provenance"]["published_total_b"]["source"] == "model-card"
+
+
+def test_the_cache_of_a_model_that_only_slides(catalog):
+    """Mistral 7B's cache stops growing at its window, and is not nothing before."""
+    row = next(row for row in catalog_rows(catalog, "llms") if row["id"] == "mistral-7b")
+    assert row["kv_bytes_per_token_bf16"] == 0
+    assert row["kv_bytes_at_8192_bf16"] == 4096 * 2 * 32 * 2 * 8 * 128
 
 
 def test_an_llm_from_a_path(catalog, tmp_path):
