@@ -3,6 +3,7 @@
 | name | measures | needs |
 |---|---|---|
 | speed | 10,000 estimates in one call; the time to a verified plan of each example | nothing |
+| scale | instances of 1,000 to 100,000 accelerators: first plan, 1 %, gap, memory | nothing; takes minutes |
 | power | error of the power model, each accelerator left out | nothing (rows are shipped) |
 | queueing | predicted against replayed percentiles | nothing; takes minutes |
 | accuracy | error of the performance model, each (LLM, accelerator) pair left out | measured rows |
@@ -21,6 +22,7 @@ from pathlib import Path
 
 MODULES = {
     "speed": "benchmarks.speed",
+    "scale": "benchmarks.scale",
     "power": "benchmarks.calibrate_power",
     "queueing": "benchmarks.queueing",
     "accuracy": "benchmarks.accuracy",

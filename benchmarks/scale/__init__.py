@@ -1,0 +1,1 @@
+"""Scale: seeded instances of four sizes, and how fast and how well they are planned."""
