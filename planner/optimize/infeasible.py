@@ -1,211 +1,204 @@
-"""Why there is no plan: a minimal set of promises that collide, and ways out.
+"""Promises that can be dropped or loosened: is there a plan then, and how little must give way?
 
-Rows that a person stated (`RowInfo.is_promise`) can be loosened; rows of logic cannot. The conflict comes
-from the duals of an elastic relaxation (which rows are needed to prove that something is missing), made
-minimal by a deletion filter; a way out is the least amount by which one promise alone, or several
-together, must give way.
+A `Group` is one stated promise: the rows of the program that state it, and by how much their bounds move
+when it is loosened by one of its own unit. Rows of logic belong to no group and always hold. What must
+hold beyond the program (times of replicas, what a rack can hold) is changed by those who build it.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from planner.optimize.build import build_program
-from planner.optimize.problem import Problem
-from planner.optimize.program import Arrays, RowInfo
+from planner.optimize.lazy import is_traffic
+from planner.optimize.problem import Entries, Integers, Ledger, Problem, integers
+from planner.optimize.program import Arrays, Floats
 from planner.optimize.solvers import cp_sat, highs
-
-SECONDS_PER_CHECK = 10.0
-"""Time for one integer feasibility check of the deletion filter; a row is kept where it is not enough."""
 
 DUAL_TOLERANCE = 1e-7
 """Duals of the elastic relaxation below this are zero."""
 
-
-@dataclass(frozen=True)
-class Loosened:
-    """One promise that gives way: its row, the stated bound, and the bound that would do (same unit)."""
-
-    row: RowInfo
-    stated: int
-    needed: int
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The conflict (rows) and the ways out, least relative change first.
-
-    minimal: True if dropping any one row of the conflict was shown to leave a plan.
-    """
-
-    conflict: tuple[RowInfo, ...]
-    minimal: bool
-    ways_out: tuple[tuple[Loosened, ...], ...]
-
-
 MORE_RACKS = 1000
 """How many times the racks of a class could grow before their number stops being the reason."""
 
+EXACT_COLUMNS = 4_000
+"""Programs up to this many columns are checked to the last unit of traffic; in larger ones traffic may be
+split freely, as servers, racks and replicas decide."""
 
-def diagnose(problem: Problem, time_limit_s: float = 60.0, workers: int = 2) -> Finding:
-    """Return why the infeasible `problem` has no solution."""
-    arrays = loosened_program(problem)
-    search = _Diagnosis(arrays, time.perf_counter() + time_limit_s, workers)
-    conflict, minimal = search.minimal_conflict()
-    return Finding(
-        conflict=tuple(arrays.rows[r] for r in conflict),
-        minimal=minimal,
-        ways_out=tuple(search.ways_out(conflict)),
+ELASTIC_GAP = 1e-3
+"""How near to the least change is near enough."""
+
+PRICE_SCALE = 1e6
+"""A whole price in the solver's objective: costs are handed over in millionths."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """One promise in the program.
+
+    rows: row numbers. gives: (rows,) by how much each bound moves, towards looser, for each unit of the
+    promise. most: units by which it can be loosened (infinite where nothing ends it). whole: only whole
+    units count. price: what one unit counts where several promises share the change.
+    """
+
+    rows: Integers
+    gives: Floats
+    most: float
+    whole: bool
+    price: float
+
+
+def loosenable(problem: Problem, offered: Mapping[str, Sequence[tuple[int, int]]] | None = None) -> Arrays:
+    """Return the program in a form in which every promise is a row of one side.
+
+    Column bounds that people stated become rows: the number of racks of a class (`racks/...`), and what
+    is `offered`: row name -> (candidate, most). Demand asks for at least what is stated, which has plans
+    whenever the exact demand has.
+    """
+    classes, candidates = problem.rack_classes, problem.candidates
+    maximum = candidates.maximum.copy()
+    names: list[str] = []
+    limits: list[int] = []
+    used: list[tuple[int, int, int]] = []
+    for name, members in (offered or {}).items():
+        for candidate, most in members:
+            used.append((len(names), candidate, 1))
+            maximum[candidate] = 1_000_000
+            limit = most
+        names.append(name)
+        limits.append(limit)
+    ledgers = problem.ledgers
+    if names:
+        table = np.array(used, dtype=np.int64)
+        entries = {"servers": Entries(table[:, 0], table[:, 1], table[:, 2])}
+        ledgers += (
+            Ledger("stock", tuple(names), integers(limits), "servers", ("fleet.rent",) * len(names), entries),
+        )
+    roomy = replace(
+        problem,
+        rack_classes=replace(classes, count=classes.count * _growth(problem)),
+        candidates=replace(candidates, maximum=maximum),
+        ledgers=ledgers,
     )
-
-
-def loosened_program(problem: Problem) -> Arrays:
-    """Return the program with only its rows, not its column bounds, limiting the number of racks."""
-    classes = problem.rack_classes
-    roomy = replace(problem, rack_classes=replace(classes, count=classes.count * MORE_RACKS))
     arrays = build_program(roomy)
+    racks = {f"racks/{name}": count for name, count in zip(classes.names, classes.count, strict=True)}
     upper = arrays.row_upper.copy()
     for r, row in enumerate(arrays.rows):
-        if row.family == "racks" and row.is_promise:
-            upper[r] /= MORE_RACKS
+        if row.name in racks:
+            upper[r] = racks[row.name]
+        elif row.family == "demand" and row.is_promise:
+            upper[r] = np.inf
     return replace(arrays, row_upper=upper)
 
 
-class _Diagnosis:
-    def __init__(self, arrays: Arrays, deadline: float, workers: int) -> None:
-        self.arrays = arrays
-        self.deadline = deadline
-        self.workers = workers
-        self.promises = [r for r, row in enumerate(arrays.rows) if row.is_promise]
+def _growth(problem: Problem) -> Integers:
+    """Return (rack classes,) how many times the racks of each class could grow in the program.
 
-    def minimal_conflict(self) -> tuple[list[int], bool]:
-        """Return promise rows that collide, and whether the set was shown to be minimal."""
-        kept = self._rows_in_the_proof()
-        linear = highs.solve_linear(self._without(set(self.promises) - set(kept))).status == "infeasible"
-        if not linear:
-            kept = list(self.promises)
-        minimal = True
-        for row in list(kept):
-            if time.perf_counter() > self.deadline:
-                return kept, False
-            trial = [other for other in kept if other != row]
-            verdict = self._is_infeasible(self._without(set(self.promises) - set(trial)), linear)
-            if verdict:
-                kept = trial
-            elif verdict is None:
-                minimal = False
-        return kept, minimal
-
-    def ways_out(self, conflict: Sequence[int]) -> list[tuple[Loosened, ...]]:
-        """Return the least change of each row of the conflict alone, then of all together."""
-        found: list[tuple[float, tuple[Loosened, ...]]] = []
-        for row in conflict:
-            changes = self._least_change([row])
-            if changes:
-                found.append((_relative(changes), changes))
-        if not found:
-            changes = self._least_change(list(conflict)) or self._least_change(self.promises)
-            if changes:
-                found.append((_relative(changes), changes))
-        return [changes for _, changes in sorted(found, key=lambda item: item[0])]
-
-    def _rows_in_the_proof(self) -> list[int]:
-        """Return the promise rows with a nonzero dual when the total shortage is minimized."""
-        elastic = _elastic(self.arrays, self.promises, self._scales(self.promises))
-        outcome = highs.solve_linear(elastic)
-        if outcome.status != "optimal":
-            return list(self.promises)
-        return [r for r in self.promises if abs(outcome.duals[r]) > DUAL_TOLERANCE] or list(self.promises)
-
-    def _is_infeasible(self, arrays: Arrays, linear: bool) -> bool | None:
-        """True: proven to have no solution; False: has one; None: not decided in time."""
-        if highs.solve_linear(arrays).status == "infeasible":
-            return True
-        if linear:
-            # A linear conflict: what is left may still lack an integer solution; ask for one.
-            return bool(self._integer(arrays, SECONDS_PER_CHECK) == "infeasible")
-        status = self._integer(arrays, SECONDS_PER_CHECK)
-        return None if status == "unknown" else status == "infeasible"
-
-    def _integer(self, arrays: Arrays, seconds: float) -> str:
-        nothing = replace(arrays, cost=np.zeros_like(arrays.cost))
-        left = max(0.5, min(seconds, self.deadline - time.perf_counter()))
-        return cp_sat.solve(nothing, time_limit_s=left, workers=self.workers).status
-
-    def _scales(self, rows: Sequence[int]) -> np.ndarray:
-        """Return the stated bound of each row: slack is measured relative to it."""
-        stated = np.array([abs(_bound(self.arrays, r)) for r in rows], dtype=np.float64)
-        return np.maximum(stated, 1.0)
-
-    def _without(self, dropped: set[int]) -> Arrays:
-        """Return the program without some promises (demand rows may then stay unserved)."""
-        lower, upper = self.arrays.row_lower.copy(), self.arrays.row_upper.copy()
-        for row in dropped:
-            if np.isfinite(lower[row]):
-                lower[row] = min(0.0, lower[row])
-            if self.arrays.rows[row].family != "demand":
-                upper[row] = np.inf
-        return replace(self.arrays, row_lower=lower, row_upper=upper)
-
-    def _least_change(self, rows: Sequence[int]) -> tuple[Loosened, ...]:
-        """Return the least relative change of `rows` that leaves a plan, () if none does or time is up."""
-        if time.perf_counter() > self.deadline:
-            return ()
-        elastic = _elastic(self.arrays, rows, self._scales(rows))
-        count = len(self.arrays.cost)
-        integer = np.ones(len(elastic.cost), dtype=bool)
-        outcome = highs.solve_integer(
-            elastic,
-            integer=integer,
-            time_limit_s=max(0.5, min(SECONDS_PER_CHECK, self.deadline - time.perf_counter())),
-            relative_gap=1e-3,
-        )
-        if outcome.values is None:
-            return ()
-        slack = np.rint(outcome.values[count:]).astype(np.int64)
-        return tuple(
-            Loosened(self.arrays.rows[row], stated, stated + sign * int(amount))
-            for row, amount in zip(rows, slack, strict=True)
-            if amount > 0
-            for stated, sign in [(_bound(self.arrays, row), _direction(self.arrays, row))]
-        )
+    Where the loss of a rack must be survived, what it takes depends on how many there are: 1.
+    """
+    growth = np.full(len(problem.rack_classes.names), MORE_RACKS, dtype=np.int64)
+    if problem.failures is not None:
+        lost = problem.failures.lost_rack_of
+        growth[lost[lost >= 0]] = 1
+    return growth
 
 
-def _is_floor(arrays: Arrays, row: int) -> bool:
-    """True for rows that ask for at least something (demand)."""
-    return bool(np.isfinite(arrays.row_lower[row]) and arrays.row_lower[row] > 0)
+def without(arrays: Arrays, groups: Sequence[Group]) -> Arrays:
+    """Return the program without the promises of some groups."""
+    lower, upper = arrays.row_lower.copy(), arrays.row_upper.copy()
+    for group in groups:
+        floors = lower[group.rows] > 0
+        lower[group.rows] = np.where(floors, 0.0, lower[group.rows])
+        upper[group.rows] = np.where(floors, upper[group.rows], np.inf)
+    return replace(arrays, row_lower=lower, row_upper=upper)
 
 
-def _bound(arrays: Arrays, row: int) -> int:
-    bound = arrays.row_lower[row] if _is_floor(arrays, row) else arrays.row_upper[row]
-    return int(bound)
+def has_solution(arrays: Arrays, seconds: float, workers: int = 2) -> bool | None:
+    """Return whether the program has a solution in whole numbers; None if that took too long."""
+    linear = highs.solve_linear(arrays, max(seconds, 0.5))
+    if linear.status == "infeasible":
+        return False
+    if linear.status == "unknown":
+        return None
+    nothing = replace(arrays, cost=np.zeros_like(arrays.cost))
+    if len(arrays.cost) <= EXACT_COLUMNS:
+        status = cp_sat.solve(nothing, time_limit_s=max(seconds, 0.5), workers=workers).status
+    else:
+        status = highs.solve_integer(
+            nothing, integer=~is_traffic(arrays), time_limit_s=max(seconds, 0.5), relative_gap=1.0
+        ).status
+    return None if status == "unknown" else status != "infeasible"
 
 
-def _direction(arrays: Arrays, row: int) -> int:
-    return -1 if _is_floor(arrays, row) else 1
+def in_the_proof(arrays: Arrays, groups: Sequence[Group]) -> list[int] | None:
+    """Return the groups that are needed to show, with linear programs alone, that something is missing.
+
+    None: the linear relaxation has a solution, or was not solved; whole numbers are the reason.
+    """
+    elastic = _elastic(arrays, groups, integer=False)
+    outcome = highs.solve_linear(elastic.arrays)
+    if outcome.status != "optimal" or outcome.objective <= DUAL_TOLERANCE:
+        return None
+    rows = len(arrays.rows)
+    needed = np.abs(outcome.duals[:rows]) > DUAL_TOLERANCE
+    return [number for number, group in enumerate(groups) if needed[group.rows].any()]
 
 
-def _elastic(arrays: Arrays, rows: Sequence[int], scales: np.ndarray) -> Arrays:
-    """Return the program that minimizes the relative slack of `rows` instead of cost."""
-    count = len(rows)
-    signs = np.array([1.0 if _is_floor(arrays, row) else -1.0 for row in rows])
-    slack = scipy.sparse.csr_matrix(
-        (signs, (np.asarray(rows, dtype=np.int64), np.arange(count))), shape=(len(arrays.rows), count)
+def least_change(arrays: Arrays, groups: Sequence[Group], seconds: float) -> list[float] | None:
+    """Return by how many units each group must be loosened, at the least total price.
+
+    None: no loosening of these groups alone leaves a solution, or none was found in time.
+    """
+    elastic = _elastic(arrays, groups, integer=True)
+    outcome = highs.solve_integer(
+        elastic.arrays,
+        integer=elastic.whole,
+        time_limit_s=max(seconds, 0.5),
+        relative_gap=ELASTIC_GAP,
     )
-    upper = np.array([_bound(arrays, row) if _is_floor(arrays, row) else np.inf for row in rows])
-    return replace(
+    if outcome.values is None:
+        return None
+    amounts = outcome.values[len(arrays.cost) :] * elastic.step
+    return [
+        float(np.rint(amount)) if group.whole else max(float(amount), 0.0)
+        for group, amount in zip(groups, amounts, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Elastic:
+    """A program with one more column for each group: how many steps of `step` units it gives way."""
+
+    arrays: Arrays
+    step: Floats
+    whole: NDArray[np.bool_]
+
+
+def _elastic(arrays: Arrays, groups: Sequence[Group], *, integer: bool) -> _Elastic:
+    """Return the program that minimizes the price of loosening instead of cost.
+
+    Steps of what is not counted in whole units are as large as its price is small, so that the columns
+    stay near 1 whatever the unit.
+    """
+    count, rows = len(groups), len(arrays.rows)
+    row = np.concatenate([group.rows for group in groups])
+    column = np.concatenate([np.full(len(group.rows), g) for g, group in enumerate(groups)])
+    signs = np.where(arrays.row_lower[row] > 0, 1.0, -1.0)
+    price = np.array([group.price for group in groups])
+    step = np.where([group.whole and integer for group in groups], 1.0, 1.0 / price)
+    gives = np.concatenate([group.gives for group in groups])
+    slack = scipy.sparse.csr_matrix((signs * gives * step[column], (row, column)), shape=(rows, count))
+    program = replace(
         arrays,
-        cost=np.concatenate([np.zeros_like(arrays.cost), 1e9 / scales]),
+        cost=np.concatenate([np.zeros_like(arrays.cost), PRICE_SCALE * price * step]),
         column_lower=np.concatenate([arrays.column_lower, np.zeros(count)]),
-        column_upper=np.concatenate([arrays.column_upper, upper]),
+        column_upper=np.concatenate([arrays.column_upper, np.array([g.most for g in groups]) / step]),
         matrix=scipy.sparse.hstack([arrays.matrix, slack], format="csr"),
     )
-
-
-def _relative(changes: Sequence[Loosened]) -> float:
-    return sum(abs(c.needed - c.stated) / max(abs(c.stated), 1) for c in changes)
+    whole = [np.ones(len(arrays.cost), dtype=bool), np.array([group.whole for group in groups], dtype=bool)]
+    return _Elastic(program, step, np.concatenate(whole))

@@ -19,6 +19,7 @@ from planner.plan.assemble import Assembly, assemble
 from planner.plan.books import keep_books
 from planner.plan.content import Setting
 from planner.plan.diagnosis import Infeasible, diagnosis, unservable
+from planner.plan.edit import edited
 from planner.plan.objective import stated
 from planner.plan.reuse import Reuse, start_values
 from planner.plan.survival import Losses, with_losses
@@ -92,10 +93,13 @@ def solve(
     hooks.stage("enumerating and timing replica shapes")
     reuse = reuse or Reuse()
     assembly = assemble(question, reuse.timings)
-    missing = unservable(assembly, has_plan if diagnosis_s > 0 else lambda _: False)
-    if missing is not None:
-        raise NoPlan(missing)
     settings = search_settings(question.scenario.solver)
+    missing = unservable(assembly)
+    if missing is not None:
+        if diagnosis_s > 0:
+            hooks.stage("looking for what would make it possible")
+            missing = _reason(assembly, reuse, Losses(), diagnosis_s, settings.workers)
+        raise NoPlan(missing)
     losses = Losses()
     losses.state(reuse.losses, assembly)
     start = None if reuse.plan is None else start_values(reuse.plan, assembly)
@@ -106,7 +110,7 @@ def solve(
         solution = solve_problem(problem, settings, hooks.search, start, hooks.keeper)
         if solution.status == "infeasible":
             hooks.stage("looking for the reason why there is no plan")
-            raise NoPlan(diagnosis(assembly, problem, diagnosis_s, settings.workers))
+            raise NoPlan(_reason(assembly, reuse, losses, diagnosis_s, settings.workers))
         if solution.status == "unknown":
             raise NoPlan(None)
         start = solution.values
@@ -124,14 +128,29 @@ def solve(
     raise BrokenPlan("no placement was found that survives the failures asked for")
 
 
-QUICK = Settings(time_limit_s=15.0, relative_gap=0.5)
-"""Enough to say whether there is a plan at all."""
+TRIAL = ("solver.time_limit_s=15", "solver.relative_gap=0.05")
+"""Effort of the solves that try ways out."""
 
 
-def has_plan(question: Question) -> bool:
-    """Return whether a question has a plan, by a quick search."""
-    solution = solve_problem(assemble(question).problem, QUICK)
-    return solution.status in ("optimal", "feasible")
+def _reason(assembly: Assembly, reuse: Reuse, losses: Losses, diagnosis_s: float, workers: int) -> Infeasible:
+    """Return why a question has no plan, as far as that is found in time."""
+    if diagnosis_s <= 0:
+        return Infeasible(conflict=[], minimal=False, relaxations=[])
+
+    def trial(question: Question) -> Plan | None:
+        try:
+            return solve(edited(question, TRIAL), reuse=Reuse(timings=reuse.timings), diagnosis_s=0.0)
+        except (NoPlan, BrokenPlan):
+            return None
+
+    return diagnosis(
+        assembly,
+        trial,
+        timings=reuse.timings,
+        time_limit_s=diagnosis_s,
+        workers=workers,
+        losses=losses.named(assembly),
+    )
 
 
 def with_bound(solution: Solution, bound: int | None, settings: Settings) -> Solution:

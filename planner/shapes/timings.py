@@ -95,14 +95,14 @@ class Timings:
         objectives: Sequence[LatencyObjective],
     ) -> list[list[ServiceColumn]]:
         """Return the service columns `[replica][objective]` (see `service_columns`)."""
-        known = self._columns.setdefault((_written(profile), tuple(objectives)), {})
+        known = self._columns.setdefault((written_profile(profile), tuple(objectives)), {})
         new = [replica for replica in replicas if replica not in known]
         self.timed += len(new)
         known.update(zip(new, service_columns(new, profile, objectives), strict=True))
         return [known[replica] for replica in replicas]
 
 
-def _written(profile: RequestProfile) -> tuple[str, str, float, float]:
+def written_profile(profile: RequestProfile) -> tuple[str, str, float, float]:
     """Return a profile as something that can be compared and hashed."""
     return (
         profile.input_tokens.model_dump_json(),

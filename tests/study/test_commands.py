@@ -81,7 +81,7 @@ def test_what_if_prints_the_change_and_exits_3_without_a_plan(tmp_path, run):
         "what-if", "scenario.json", "--base", "out/base", "--set", "limits.servers=1", folder=tmp_path
     )
     assert based.returncode == 3
-    assert "servers/total" in based.stdout
+    assert "powered servers" in based.stdout
     assert "Ways out" in based.stderr
 
 

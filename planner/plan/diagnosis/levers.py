@@ -1,0 +1,347 @@
+"""Every promise of a question that could be loosened, found from the rows of its program and its fields."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from planner.optimize.program import Arrays, RowInfo
+from planner.plan.assemble import Assembly
+from planner.plan.diagnosis.coefficients import coefficient_levers
+from planner.plan.diagnosis.lever import Edit, Lever, shown
+from planner.plan.diagnosis.places import TOPOLOGY, Place, places_of
+from planner.scenario.paths import find
+from planner.scenario.promises import LevelOf
+from planner.topology import Question
+
+NO_LIMIT_KW = 1e6
+"""What drops a limit of power that must be stated: a gigawatt."""
+
+MANY = 1_000
+"""What drops a limit on a count that must be stated."""
+
+MORE_RACKS = 100
+"""So many more racks of a kind are as good as any number."""
+
+LEAST_RPS = 0.0
+
+
+@dataclass
+class _Rows:
+    """Rows that one field states: name -> by how much a bound moves when the whole field is loosened."""
+
+    bound: dict[str, float] = field(default_factory=dict)
+
+    def gives(self, whole: float) -> dict[str, float]:
+        """Return by how much each bound moves per unit, if the field is `whole` units now."""
+        return {name: amount / whole for name, amount in self.bound.items() if whole > 0}
+
+
+def offered_rows(assembly: Assembly) -> dict[str, list[tuple[int, int]]]:
+    """Return the rows of what can be rented: row name -> (candidate, most)."""
+    rows: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for j, offer in enumerate(assembly.offers):
+        if offer.rent_index is not None and offer.maximum is not None:
+            rows[f"rent/{offer.rent_index}/{offer.host.label}"].append((j, offer.maximum))
+    return dict(rows)
+
+
+def levers_of(assembly: Assembly, arrays: Arrays) -> list[Lever]:
+    """Return every promise of a question.
+
+    Args:
+        assembly: the question, put together.
+        arrays: its program as `optimize.infeasible.loosenable` gives it.
+    """
+    found: list[Lever] = [*coefficient_levers(assembly)]
+    found += _capacity_levers(assembly, arrays)
+    found += _survival_levers(assembly.question, arrays)
+    found += _demand_levers(assembly, arrays)
+    return found
+
+
+def _capacity_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
+    """Yield the levers of limits: power, grid, heat, network, money, carbon, stock, racks."""
+    question = assembly.question
+    places = places_of(question.topology)
+    class_of = {rack_class.name: rack_class for rack_class in assembly.classes}
+    rows: dict[tuple[str, str], _Rows] = defaultdict(_Rows)
+    first: dict[tuple[str, str], RowInfo] = {}
+    for r, row in enumerate(arrays.rows):
+        if not row.is_promise or row.name.startswith(("demand/", "survive/")):
+            continue
+        field_name, _, subject = row.source.removeprefix("topology: ").partition(" of ")
+        if row.family == "racks":
+            about = class_of[row.name.removeprefix("racks/")].attributes
+            field_name, subject = "count", str(about["template"])
+        if row.source.startswith("topology") and subject in places:
+            key = (f"{places[subject].path}.{field_name}", subject)
+        elif row.name.startswith("rent/"):
+            key = (f"fleet.rent.{row.name.split('/')[1]}.max_count", "")
+        else:
+            key = (row.source, "")
+        rows[key].bound[row.name] = float(arrays.row_upper[r])
+        first.setdefault(key, row)
+    for (path, subject), members_rows in rows.items():
+        row = first[path, subject]
+        members = class_of.get(row.name.removeprefix("racks/")) if row.family == "racks" else None
+        if members is not None and members.existing:
+            continue  # racks with servers in them are what stands, not what is promised
+        lever = (
+            _topology_lever(question, row, path, subject, places[subject], members_rows)
+            if subject in places
+            else _scenario_lever(question, row, path, members_rows)
+        )
+        if lever is not None:
+            yield lever
+
+
+def _topology_lever(
+    question: Question, row: RowInfo, path: str, subject: str, place: Place, rows: _Rows
+) -> Lever | None:
+    entry, name = place.entry, path.rsplit(".", 1)[1]
+    if not hasattr(entry, name) or getattr(entry, name) is None:
+        return None
+    stated = float(getattr(entry, name))
+    shared: dict[str, Any] = {
+        "row": row.name,
+        "path": path,
+        "stated": stated,
+        "end": float("inf"),
+    }
+    if row.family == "racks":
+        # What the loss of a rack takes depends on how many there are: then they are no mere row.
+        lost = "rack" in question.scenario.reliability.survive
+        shared["end"] = stated + MORE_RACKS
+        return Lever(
+            kind="racks", unit="racks", whole=True, gives={} if lost else dict.fromkeys(rows.bound, 1.0),
+            edit=_whole(path), dropped=(f"{path}={int(stated) + MORE_RACKS}",), subject=f"like {subject}",
+            says=f"racks {subject} number {shown(stated)}",
+            **shared,
+        )  # fmt: skip
+    if row.family == "heat":
+        duty = int(stated) - entry.spare_units
+        usable = max(rows.bound.values()) / 1000.0
+        return Lever(
+            kind="heat", unit="cooling units", whole=True, gives=rows.gives(duty), edit=_whole(path),
+            dropped=(f"{path}={MANY * MANY}",),
+            subject=f"of {shown(entry.unit_kw)} kW in loop {subject}",
+            says=f"cooling loop {subject} takes {shown(usable)} kW of heat ({duty} of {shown(stated)} units "
+            f"of {shown(entry.unit_kw)} kW, the others stand by)", **shared,
+        )  # fmt: skip
+    if name == "oversubscription":
+        return Lever(
+            kind="network", unit="to 1", edit=_plain(path), dropped=(f"{path}=1",), up=False,
+            subject=f"oversubscription of {subject}",
+            says=f"the fabric {subject} is oversubscribed {shown(stated)} to 1", **{**shared, "end": 1.0},
+        )  # fmt: skip
+    if row.family == "network":
+        return Lever(
+            kind="network", unit="GB/s", gives=rows.gives(stated), edit=_plain(path),
+            dropped=(f"{path}=null",), subject=f"from {subject} to users",
+            says=f"{subject} sends at most {shown(stated)} GB/s to users", **shared,
+        )  # fmt: skip
+    if row.family == "grid":
+        return Lever(
+            kind="grid", unit="kW", gives=rows.gives(stated), edit=_plain(path), dropped=(f"{path}=null",),
+            subject=f"on the grid contract of {subject}",
+            says=f"{subject} may draw {shown(stated)} kW from the grid, cooling included", **shared,
+        )  # fmt: skip
+    if row.family == "power":
+        level = {"utility": "utility connection", "ups": "UPS", "pdu": "PDU"}.get(entry.level, entry.level)
+        usable = max(rows.bound.values()) / 1000.0
+        lasting = "" if usable == stated else f", {shown(usable)} kW of it all the time"
+        return Lever(
+            kind="power", unit="kW", gives=rows.gives(stated), edit=_plain(path),
+            dropped=(f"{path}={NO_LIMIT_KW:g}",), subject=f"on {level} {subject}",
+            says=f"{level} {subject} carries {shown(stated)} kW{lasting}{_after_a_loss(rows)}", **shared,
+        )  # fmt: skip
+    return Lever(
+        kind=row.family, unit=row.unit, gives=rows.gives(stated), edit=_plain(path),
+        dropped=(f"{path}=null",), subject=f"{name} of {subject}",
+        says=f"{name} of {subject} is {shown(stated)}", **shared,
+    )  # fmt: skip
+
+
+def _after_a_loss(rows: _Rows) -> str:
+    """Say that a limit holds after the loss of another one, where every row of it assumes one."""
+    lost = sorted({name.split("/without/")[1] for name in rows.bound if "/without/" in name})
+    alone = len(lost) == 1 and all("/without/" in name for name in rows.bound)
+    return f", also when it must carry what {lost[0]} did" if alone else ""
+
+
+LIMITS = {
+    "limits.capex_usd": (
+        "capex", "USD", "to spend on servers", "at most {} USD for bought servers and retrofits",
+    ),
+    "limits.opex_usd_per_h": (
+        "opex", "USD/h", "of running cost", "at most {} USD/h for rent, electricity, maintenance and network",
+    ),
+    "limits.grid_kw": (
+        "grid", "kW", "from the grid, all sites together",
+        "all owned sites together draw at most {} kW from the grid, cooling included",
+    ),
+    "limits.expected_kw": (
+        "power", "kW", "of expected draw", "all servers together are expected to draw at most {} kW",
+    ),
+    "limits.carbon_g_per_mtok": (
+        "carbon", "g CO2/Mtok", "of carbon", "at most {} g CO2 per million tokens",
+    ),
+    "limits.carbon_kg_per_h": ("carbon", "kg CO2/h", "of carbon", "at most {} kg CO2 per hour"),
+    "limits.servers": ("servers", "servers", "powered", "at most {} powered servers"),
+}  # fmt: skip
+"""Limits of the scenario: kind, unit, what more of it is, and the promise."""
+
+
+def _delivery_lever(question: Question, row: RowInfo, path: str, rows: _Rows) -> Lever:
+    """Return the lever of what the seller delivers in time: one more batch at once."""
+    fleet, name = question.scenario.fleet, path.removeprefix("fleet.delivery.")
+    batches = [batch.model_dump() for batch in fleet.delivery[name]]
+    stated = fleet.deliverable(name) or 0
+
+    def edit(value: float) -> tuple[str, ...]:
+        more = {"count": int(value) - stated, "weeks": 0}
+        return (f"{path}={json.dumps([*batches, more])}",)
+
+    weeks = fleet.needed_in_weeks
+    when = "" if weeks is None else f" within {shown(weeks)} weeks"
+    return Lever(
+        row=row.name, path=path, stated=float(stated), end=float("inf"), kind="stock", unit="servers",
+        whole=True, gives=dict.fromkeys(rows.bound, 1.0), edit=edit, dropped=edit(float(MANY * MANY)),
+        subject=f"of {name} delivered{when}", says=f"at most {stated} of {name} can be delivered{when}",
+    )  # fmt: skip
+
+
+def _scenario_lever(question: Question, row: RowInfo, path: str, rows: _Rows) -> Lever | None:
+    if path.startswith("fleet.delivery."):
+        return _delivery_lever(question, row, path, rows)
+    stated = find(question.scenario.model_dump(mode="json"), path)
+    if stated.rest or isinstance(stated.value, bool) or not isinstance(stated.value, int | float):
+        return None
+    value = float(stated.value)
+    gives = rows.gives(value) or dict.fromkeys(rows.bound, _per_unit(row.unit))
+    shared: dict[str, Any] = {"row": row.name, "path": path, "stated": value, "end": float("inf")}
+    if path.startswith("fleet.rent."):
+        name = row.name.split("/", 2)[2]
+        region = question.scenario.fleet.rent[int(path.split(".")[2])].region
+        return Lever(
+            kind="rent", unit="units", whole=True, gives=dict.fromkeys(rows.bound, 1.0), edit=_whole(path),
+            dropped=(f"{path}=null",), subject=f"of {name} to rent in {region}",
+            says=f"at most {shown(value)} of {name} can be rented in {region}", **shared,
+        )  # fmt: skip
+    if path.startswith("fleet.stock."):
+        name = path.removeprefix("fleet.stock.")
+        return Lever(
+            kind="stock", unit="servers", whole=True, gives=dict.fromkeys(rows.bound, 1.0),
+            edit=_whole(path), dropped=(f"{path}={MANY * MANY}",), subject=f"of {name} to buy",
+            says=f"at most {shown(value)} of {name} can be bought", **shared,
+        )  # fmt: skip
+    kind, unit, subject, says = LIMITS.get(path, (row.family, row.unit, path, path + " is {}"))
+    whole = path == "limits.servers"
+    return Lever(
+        kind=kind, unit=unit, whole=whole, gives=gives, edit=_whole(path) if whole else _plain(path),
+        dropped=(f"{path}=null",), subject=subject, says=says.format(shown(value)), **shared,
+    )  # fmt: skip
+
+
+def _per_unit(unit: str) -> float:
+    """Return what one unit of a limit that is 0 now is in the program."""
+    return {"W": 1e3, "mW": 1e6, "micro-USD/h": 1e6, "mg CO2/h": 1e6, "bytes/s": 1e9}.get(unit, 1.0)
+
+
+def _survival_levers(question: Question, arrays: Arrays) -> Iterator[Lever]:
+    """Yield one lever for each kind of loss that must be survived."""
+    rows: dict[str, dict[str, float]] = defaultdict(dict)
+    for r, row in enumerate(arrays.rows):
+        if row.is_promise and row.name.startswith("survive/"):
+            rows[row.name.split("/")[1]][row.name] = float(arrays.row_lower[r])
+    promised = question.scenario.reliability.survive
+    for word, bounds in rows.items():
+        kinds = [kind for kind in promised if kind == word or (word, kind) == ("server", "scale_up_domain")]
+        rest = [kind for kind in promised if kind not in kinds]
+        dropped = f"reliability.survive={json.dumps(rest)}"
+        says = f"{_level(question, word)} is still served after the loss of any one {word.replace('_', ' ')}"
+        subject = f"give up surviving the loss of a {word.replace('_', ' ')}"
+        if word == "upgrade":
+            dropped = "reliability.upgrade_servers=0"
+            count = question.scenario.reliability.upgrade_servers
+            says = f"{_level(question, word)} is still served while {count} servers are upgraded"
+            subject = "give up upgrading servers while demand holds"
+        elif word == "spot":
+            says = f"{_level(question, word)} is still served after all spot units of a place are taken away"
+            subject = "give up surviving the loss of spot units"
+        yield Lever(
+            row=f"survive/{word}",
+            kind="reliability",
+            path=dropped.partition("=")[0],
+            stated=1.0,
+            unit="promised",
+            end=0.0,
+            says=says,
+            subject=subject,
+            edit=_same(dropped),
+            dropped=(dropped,),
+            up=False,
+            numeric=False,
+            gives=bounds,
+        )
+
+
+def _level(question: Question, word: str) -> str:
+    level = question.scenario.reliability.level_of(cast(LevelOf, word))
+    return "all demand" if level == 1 else f"{level:.0%} of the demand"
+
+
+def _demand_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
+    """Yield one lever for each workload that must be served."""
+    names = assembly.problem.demands.names
+    workload_of = {name: demand.workload for name, demand in zip(names, assembly.demands, strict=True)}
+    bounds: dict[str, dict[str, float]] = defaultdict(dict)
+    origins: dict[str, list[str]] = defaultdict(list)
+    for i, name in enumerate(names):
+        if assembly.problem.demands.unserved_cost[i] < 0 or assembly.problem.failures is not None:
+            origins[workload_of[name]].append(assembly.demands[i].origin)
+    for r, row in enumerate(arrays.rows):
+        if not row.is_promise or row.family not in ("demand", "reliability"):
+            continue
+        name = row.name.removeprefix("demand/") if row.family == "demand" else ""
+        name = name or row.name.rsplit("/demand/", 1)[-1]
+        workload = workload_of.get(name)
+        if workload in origins:
+            bounds[str(workload)][row.name] = float(arrays.row_lower[r])
+    for workload, from_where in origins.items():
+        rate = assembly.question.scenario.workload(workload).rate_rps
+        path = f"workloads.{workload}.rate_rps"
+        origin = from_where[0] if len(from_where) == 1 else "*"
+        yield Lever(
+            row=f"demand/{workload}/{origin}",
+            kind="demand",
+            path=path,
+            stated=rate,
+            unit="requests/s",
+            end=LEAST_RPS,
+            says=f"{workload}: {shown(rate)} requests/s must be served",
+            subject=f"`{workload}`",
+            edit=_plain(path),
+            dropped=(f"{path}=0",),
+            up=False,
+            gives={name: bound / rate for name, bound in bounds[workload].items()},
+        )
+
+
+def _plain(path: str) -> Edit:
+    return lambda value: (f"{path}={value!r}",)
+
+
+def _whole(path: str) -> Edit:
+    return lambda value: (f"{path}={int(value)}",)
+
+
+def _same(change: str) -> Edit:
+    return lambda _: (change,)
+
+
+__all__ = ["TOPOLOGY", "levers_of", "offered_rows"]
