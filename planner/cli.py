@@ -118,8 +118,10 @@ def solve(
             if verify_by_replay:
                 proved = solve_and_replay(scenario, changes, hooks)
                 plan, missed, why_not = proved.plan, proved.missed, proved.why_not
+                refined = [(name, *of) for name, by in proved.refined.items() for of in by.items()]
             else:
                 plan, missed, why_not = solve_scenario(scenario, changes, hooks), (), ""
+                refined = []
         except NoPlan as no_plan:
             found = no_plan.infeasible
             progress.stop()
@@ -136,6 +138,9 @@ def solve(
     write_tables(plan, output / "tables")
     if not quiet:
         print_summary(plan, out)
+        for name, shape, factor in refined:
+            words = f"rate of {name} on {shape} as pools of it replay: {factor:.3f} of the formulas'"
+            out.print(words, highlight=False, markup=False, soft_wrap=True)
         if why_not:
             out.print(f"not replayed: {why_not}", highlight=False, markup=False, soft_wrap=True)
         for name in missed:

@@ -94,6 +94,11 @@ class ServiceTable:
             self._replicas[kind] = None if self.measured else self._model(self.pools[pool])
         return self._replicas[kind]
 
+    def refinement(self, pool: str, workload: str) -> float:
+        """Return the rate that replays found for a pool's shape over the one that the formulas predict."""
+        performance = self.setting.scenario.performance
+        return performance.refinement(workload, self.pools[pool].shape.shape().name)
+
     def _kind(self, pool: str) -> ReplicaKind:
         """Return what pools at different sites have in common: they need computing once."""
         facts = self.pools[pool]
@@ -163,7 +168,7 @@ class ServiceTable:
         if replica is None or not replica.fits:
             return {trip: measured_column(0.0) for trip in reachable}
         found = service_columns([replica], request_profile(workload), list(reachable.values()))[0]
-        used = self.setting.scenario.performance.derate.get(name, 1.0)
+        used = self.setting.scenario.performance.derate.get(name, 1.0) * self.refinement(pool, name)
         most = float("inf") if role == "aggregated" else self._wire_rps(pool, workload)
         return {
             trip: replace(column, rate_rps=min(column.rate_rps * used, most))

@@ -89,12 +89,19 @@ class _Rows:
         )
 
     def _offered_rps(self, pool: str, route: RoutePlan) -> float | None:
-        """Return the rate that loads a replica as much as all its traffic does."""
+        """Return the rate that loads a replica as much as all its traffic does.
+
+        In the units of the formulas: where replays found that a replica takes 1.1 times the rate that the
+        formulas say, it is at 1.1 times the rate that their latencies are reached.
+        """
         trip = self.promises.rtt_ms(pool, route)
         column = None if trip is None else self.columns.get((pool, route.workload, trip))
         if column is None or pool not in self.pools:
             return None
-        return column.rate_rps * self.load[pool, route.period] / self.pools[pool].count
+        refinement = self.table.refinement(pool, route.workload)
+        if refinement <= 0:
+            return None
+        return column.rate_rps / refinement * self.load[pool, route.period] / self.pools[pool].count
 
 
 def _at(

@@ -63,6 +63,15 @@ class Performance(FileModel):
         description="Share of the predicted rate of a replica that is used, by workload; a replay that"
         " misses an SLO sets it. Unlisted: 1.",
     )
+    refined: Mapping[str, Mapping[str, Annotated[float, Field(ge=0, le=100)]]] = Field(
+        default_factory=dict,
+        description="Factor on the predicted rate of a replica, by workload and shape (as `planner shapes`"
+        " names it), found by replaying pools of it; `planner solve` sets it. Unlisted: 1.",
+    )
+
+    def refinement(self, workload: str, shape: str) -> float:
+        """Return the rate that replays found for a shape over the one that the formulas predict."""
+        return self.refined.get(workload, {}).get(shape, 1.0)
 
     @model_validator(mode="after")
     def _path_for_a_table(self) -> Self:

@@ -114,6 +114,7 @@ def build_menu(
     allowed: Mapping[str, Sequence[tuple[str, str]]],
     *,
     derate: Mapping[str, float] | None = None,
+    refinement: Callable[[str, str], float] = lambda workload, shape: 1.0,
     timed: Timer = service_columns,
     allowances_ms: Mapping[str, Sequence[float]] | None = None,
     wire_rps: Callable[[int, Workload], float] | None = None,
@@ -126,6 +127,7 @@ def build_menu(
         promises: the (workload, round trip) pairs that can occur.
         allowed: workload -> (LLM id, weight precision) pairs that may serve it.
         derate: workload -> share of the predicted rate that is used; 1 where it is not listed.
+        refinement: factor on the predicted rate of a workload on a shape (by name).
         timed: computes service columns, or remembers them (`Timings.columns`).
         allowances_ms: workload -> times a prefill pool may have to leave for handing the cache over; each
             makes a promise of its own, with a longer round trip.
@@ -164,8 +166,9 @@ def build_menu(
             )
             for index, row in zip(chosen, table, strict=True):
                 most = float("inf") if role == "aggregated" or wire_rps is None else wire_rps(index, workload)
+                factor = used * refinement(name, candidates[index][0].shape.name)
                 for (promise, _), column in zip(reachable, row, strict=True):
-                    columns[index][promise] = replace(column, rate_rps=min(column.rate_rps * used, most))
+                    columns[index][promise] = replace(column, rate_rps=min(column.rate_rps * factor, most))
     menu = Menu()
     for (replica, server, box), best in zip(candidates, columns, strict=True):
         servers = replica.shape.accelerators // box if replica.shape.accelerators > box else 0

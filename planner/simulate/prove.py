@@ -1,25 +1,38 @@
-"""Plan, replay, tighten: until the replay of a plan keeps the promises that it was sized for."""
+"""Plan, replay, tighten: until the replay of a plan keeps the promises that it was sized for.
+
+The formulas time every shape; the few that a plan uses are then timed again by replaying pools of them
+(`refine`). Where the replay of the whole plan misses an SLO, and where a pool could do with a replica less,
+the rates found so replace those of the formulas and the question is solved again.
+"""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from planner.plan.solve import Hooks, solve
+from planner.performance.service import service_columns
+from planner.plan.content import pools_of
+from planner.plan.reuse import Reuse
+from planner.plan.service_table import ServiceTable, objective_at, request_profile
+from planner.plan.solve import Hooks, NoPlan, solve
 from planner.plan.types import Plan
+from planner.plan.verify.context import read_context
 from planner.scenario import Slo
+from planner.simulate.refine import refined_rate
 from planner.simulate.replay import CannotReplay, replay_plan
 from planner.simulate.result import ReplayResult, WorkloadReplay
 from planner.topology import Question, load_question
 
-MOST_ROUNDS = 4
-"""How often a plan is tightened; after that the last one is returned with what its replay showed."""
+MOST_ROUNDS = 5
+"""How often a plan is solved and replayed; then the best is returned with what its replay showed."""
 
 DERATE_STEP = 0.93
-"""Share of its rate that a replica keeps after a replay that missed; several rounds multiply."""
+"""Share of its rate that a replica keeps after a replay that missed although its pools, replayed alone,
+take what they carry; several rounds multiply."""
 
 SIGMAS = 3.0
 """Attainment may fall short of the percentile by this many standard deviations of a sample of so many
@@ -28,13 +41,22 @@ requests before it counts as missed."""
 LARGEST_FLEET = 2_000
 """Accelerators of a plan up to which it is replayed unless asked not to: a replay takes seconds then."""
 
+WORTH_A_LOOK = 1.4
+"""Pools that would need rates higher by more than this factor to do with a replica less are left alone."""
+
+LARGEST_POOL = 16
+"""Replicas of a pool that is replayed alone; more gain nothing further by pooling."""
+
+DECIMALS = 4  # of the factors that are kept
+
 
 @dataclass(frozen=True)
 class Proved:
     """A plan with what its replay showed.
 
     result: None where the plan was not replayed (`why_not` says why). rounds: plans tried. missed: workloads
-    whose replay still misses the SLO.
+    whose replay still misses the SLO. refined: rate found by replay over that of the formulas, by workload
+    and shape, as used by the plan.
     """
 
     plan: Plan
@@ -42,6 +64,12 @@ class Proved:
     rounds: int
     missed: tuple[str, ...]
     why_not: str = ""
+
+    @property
+    def refined(self) -> Mapping[str, Mapping[str, float]]:
+        """Rates found by replay over those of the formulas, by workload and shape."""
+        found: Mapping[str, Mapping[str, float]] = self.plan.scenario["performance"].get("refined", {})
+        return found
 
 
 def solve_and_replay(
@@ -52,7 +80,9 @@ def solve_and_replay(
     seed: int = 0,
     largest: int = LARGEST_FLEET,
 ) -> Proved:
-    """Solve a scenario, replay the plan, and solve again with lower rates while the replay misses an SLO.
+    """Solve a scenario, replay the plan, and solve again with other rates while the replay disagrees.
+
+    Of the plans that keep their SLOs in the replay the best is returned; if none does, the last.
 
     Args:
         source: scenario path, plain data or a loaded question.
@@ -67,9 +97,18 @@ def solve_and_replay(
     """
     hooks = hooks or Hooks()
     question = source if isinstance(source, Question) else load_question(source, overrides)
-    derate = dict(question.scenario.performance.derate)
+    rates = _Rates(question)
+    solver = question.scenario.solver
+    started = time.perf_counter()
+    best: Proved | None = None
+    reuse = Reuse()
     for number in range(1, MOST_ROUNDS + 1):
-        plan = solve(_derated(question, derate), hooks=hooks)
+        try:
+            plan = solve(rates.question(), hooks=hooks, reuse=reuse)
+        except NoPlan:
+            if best is not None:
+                return replace(best, rounds=number)
+            raise
         if plan.metrics.accelerators > largest:
             return Proved(plan, None, number, (), f"it has more than {largest:,} accelerators")
         hooks.stage("replaying the plan")
@@ -82,18 +121,99 @@ def solve_and_replay(
             for name, seen in result.workloads.items()
             if _misses(seen, question.scenario.workload(name).slo)
         )
-        if not missed or number == MOST_ROUNDS:
-            return Proved(with_replayed(plan, question, result), result, number, missed)
+        proved = Proved(with_replayed(plan, question, result), result, number, missed)
+        if best is None or best.missed or (not missed and plan.objective < best.plan.objective):
+            best = proved
+        elif not missed:
+            return replace(best, rounds=number)
+        late = time.perf_counter() - started > solver.time_limit_s / 2 and not solver.reproducible
+        if number == MOST_ROUNDS or (late and not missed):
+            break
+        hooks.stage("replaying pools of the plan")
+        changed = rates.tighten(plan, missed) if missed else rates.raise_where_it_pays(plan)
+        if not changed:
+            break
+    return replace(best, rounds=number) if best is not None else proved
+
+
+class _Rates:
+    """The question, with the corrections to its service columns found so far."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self.derate = dict(question.scenario.performance.derate)
+        self.refined = {name: dict(by) for name, by in question.scenario.performance.refined.items()}
+        self._known: dict[tuple[str, str, int, float], float] = {}
+
+    def question(self) -> Question:
+        """Return the question with these rates."""
+        changes = {
+            "derate": dict(self.derate),
+            "refined": {name: dict(by) for name, by in self.refined.items()},
+        }
+        performance = self._question.scenario.performance.model_copy(update=changes)
+        scenario = self._question.scenario.model_copy(update={"performance": performance})
+        return replace(self._question, scenario=scenario)
+
+    def tighten(self, plan: Plan, missed: Iterable[str]) -> bool:
+        """Lower the rates of the workloads that missed: to what replays of their pools find, or a step."""
         for name in missed:
-            derate[name] = derate.get(name, 1.0) * DERATE_STEP
-    raise AssertionError("the last round returns")
+            lower = False
+            for workload, shape, factor in self._found(plan, 0.0):
+                if workload == name and factor < self._now(name, shape):
+                    self.refined.setdefault(name, {})[shape] = factor
+                    lower = True
+            if not lower:
+                self.derate[name] = self.derate.get(name, 1.0) * DERATE_STEP
+        return True
 
+    def raise_where_it_pays(self, plan: Plan) -> bool:
+        """Raise rates that replays find higher, where a pool could then do with a replica less."""
+        raised = False
+        for workload, shape, factor in self._found(plan, WORTH_A_LOOK):
+            if factor > self._now(workload, shape) * 1.01:
+                self.refined.setdefault(workload, {})[shape] = factor
+                raised = True
+        return raised
 
-def _derated(question: Question, derate: Mapping[str, float]) -> Question:
-    """Return the question with the share of predicted rates that may be used."""
-    performance = question.scenario.performance.model_copy(update={"derate": dict(derate)})
-    scenario = question.scenario.model_copy(update={"performance": performance})
-    return replace(question, scenario=scenario)
+    def _now(self, workload: str, shape: str) -> float:
+        return self.refined.get(workload, {}).get(shape, 1.0)
+
+    def _found(self, plan: Plan, worth: float) -> list[tuple[str, str, float]]:
+        """What replays of the pools of its busiest period find: (workload, shape, rate over the formulas').
+
+        Pools on a path of two, and workloads without an SLO, are left to the replay of the whole.
+
+        worth: leave out pools that need more than this factor to do with a replica less (0: none).
+        """
+        context, plan = read_context(plan, self._question.catalog), plan.at_peak()
+        pools = pools_of(plan)
+        table = ServiceTable(context.setting, pools)
+        single = {(r.workload, r.pools[0]) for r in plan.routes if len(r.pools) == 1 and r.rate_rps > 0}
+        busy = {name: sum(u.load for u in plan.pools if u.pool == name) for name in pools}
+        survives = bool(self._question.scenario.reliability.survive)
+        found: dict[tuple[str, str], float] = {}
+        for used in plan.pools:
+            workload = self._question.scenario.workload(used.workload)
+            objective = objective_at(workload, used.rtt_ms)
+            replica = table.replica(used.pool) if (used.workload, used.pool) in single else None
+            count = pools[used.pool].count
+            if workload.slo is None or objective is None or replica is None or not replica.fits:
+                continue
+            if worth and (count < 2 or busy[used.pool] / (count - 1) > worth):
+                continue
+            # what a failure leaves of a pool has to keep the promise as well
+            size = max(count // 2, 1) if survives else count
+            shape = replica.shape.name
+            key = (used.workload, shape, min(size, LARGEST_POOL), used.rtt_ms)
+            if key not in self._known:
+                profile = request_profile(workload)
+                alone = service_columns([replica], profile, [objective])[0][0].rate_rps
+                rate = refined_rate(replica, profile, objective, key[2]).rate_rps
+                self._known[key] = round(rate / alone, DECIMALS) if alone > 0 else 1.0
+            at = (used.workload, shape)
+            found[at] = min(found.get(at, math.inf), self._known[key])
+        return [(workload, shape, factor) for (workload, shape), factor in found.items()]
 
 
 def _misses(seen: WorkloadReplay, slo: Slo | None) -> bool:

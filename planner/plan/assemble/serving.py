@@ -167,6 +167,7 @@ def timed_offering(
         promises,
         allowed,
         derate=scenario.performance.derate,
+        refinement=scenario.performance.refinement,
         timed=timings.columns,
         allowances_ms=_allowances(scenario, catalog, names, candidates, by_label),
         wire_rps=wire_rps,
