@@ -1,7 +1,7 @@
 """One chip SKU: what it holds, moves, computes and draws."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,13 @@ Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4"]
 Cooling = Literal["air", "liquid", "both"]
 
 
+Rate = Annotated[float, Field(gt=0, le=1e9)]
+"""A positive figure; the limit keeps slips of the finger out (a whole WSE-3 moves 2.1e7 GB/s)."""
+
+Watts = Annotated[float, Field(gt=0, le=1e6)]
+"""Power of one device or server; racks of 72 are rated 230 kW, a WSE-3 23 kW."""
+
+
 class Accelerator(CatalogEntry):
     """An accelerator: GPU, TPU, other ASIC, or a CPU socket.
 
@@ -28,23 +35,23 @@ class Accelerator(CatalogEntry):
 
     vendor: str = Field(description="who makes it")
     kind: Literal["gpu", "tpu", "cpu", "asic"] = Field(description="gpu, tpu, cpu or asic")
-    memory_gib: float | None = Field(
-        default=None, gt=0, description="usable memory in GiB; a vendor's '80 GB' is 80 GiB"
+    memory_gib: Rate | None = Field(
+        default=None, description="usable memory in GiB; a vendor's '80 GB' is 80 GiB"
     )
-    memory_gb: float | None = Field(
-        default=None, gt=0, description="memory in GB (1e9 bytes), where that is the known figure"
+    memory_gb: Rate | None = Field(
+        default=None, description="memory in GB (1e9 bytes), where that is the known figure"
     )
-    memory_bandwidth_gb_s: float = Field(gt=0, description="memory bandwidth, GB/s")
-    tflops: Mapping[Precision, float] = Field(
+    memory_bandwidth_gb_s: Rate = Field(description="memory bandwidth, GB/s")
+    tflops: Mapping[Precision, Rate] = Field(
         description="dense TFLOPS (TOPS for int8) by precision; absent: unsupported"
     )
-    tdp_w: float = Field(gt=0, description="largest sustained power of one accelerator, W")
+    tdp_w: Watts = Field(description="largest sustained power of one accelerator, W")
     idle_w: float | None = Field(default=None, ge=0, description="power when idle, W")
-    scale_up_gb_s: float | None = Field(
-        default=None, gt=0, description="NVLink, ICI, XGMI ... per accelerator, one direction, GB/s"
+    scale_up_gb_s: Rate | None = Field(
+        default=None, description="NVLink, ICI, XGMI ... per accelerator, one direction, GB/s"
     )
-    scale_up_domain: int = Field(gt=0, description="accelerators joined by the scale-up links")
-    pcie_gb_s: float | None = Field(default=None, gt=0, description="host link, one direction, GB/s")
+    scale_up_domain: int = Field(gt=0, le=1_000_000, description="accelerators joined by the scale-up links")
+    pcie_gb_s: Rate | None = Field(default=None, description="host link, one direction, GB/s")
     cooling: Cooling = Field(description="air, liquid or both")
     form_factor: str = Field(default="", description="SXM5, OAM, PCIe ...")
     release_date: str | None = Field(default=None, description="first availability")
@@ -52,8 +59,15 @@ class Accelerator(CatalogEntry):
         default=None, alias="price_usd", description="street price, USD: a number or {low, high}"
     )
     rent_usd_per_h: float | None = Field(
-        default=None, ge=0, description="a cloud's on-demand price of one accelerator"
+        default=None, ge=0, le=1e6, description="a cloud's on-demand price of one accelerator"
     )
+
+    @model_validator(mode="after")
+    def _idle_below_peak(self) -> "Accelerator":
+        if self.idle_w is not None and self.idle_w > self.tdp_w:
+            found = f"{self.idle_w:g} W idle of {self.tdp_w:g} W"
+            raise FieldProblem(found, "idle_w not above tdp_w", at=("idle_w",))
+        return self
 
     @model_validator(mode="after")
     def _one_memory(self) -> "Accelerator":

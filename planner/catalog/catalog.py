@@ -8,9 +8,10 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from planner.catalog.accelerators import Accelerator
+from planner.catalog.consistency import catalog_faults
 from planner.catalog.engines import Engine
 from planner.catalog.instances import Instance
-from planner.catalog.layers import Layer, entries_of, sources_of, user_layer
+from planner.catalog.layers import Entry, Layer, Reading, entries_of, shape_faults, sources_of
 from planner.catalog.llm import LLM
 from planner.catalog.llm_library import Library, LLMFacts
 from planner.catalog.provenance import Provenance, Source
@@ -35,61 +36,85 @@ class Catalog:
     def __init__(self, user_layers: Sequence[Layer] = ()):
         self._user_layers = tuple(user_layers)
 
-    def _layers(self, section: str) -> list[Layer]:
+    def layers(self, section: str) -> list[Layer]:
+        """Return the shipped facts of a section and the user's, in the order in which they count."""
         return [_shipped(section), *self._user_layers]
+
+    @cached_property
+    def source_reading(self) -> Reading[Source]:
+        """Sources, with what is wrong with the user's."""
+        return sources_of(self.layers("sources"))
+
+    @cached_property
+    def accelerator_reading(self) -> Reading[Accelerator]:
+        """Accelerators, with what is wrong with the user's."""
+        return self._reading(Accelerator, "accelerators")
+
+    @cached_property
+    def server_reading(self) -> Reading[Server]:
+        """Servers, with what is wrong with the user's."""
+        return self._reading(Server, "servers")
+
+    @cached_property
+    def engine_reading(self) -> Reading[Engine]:
+        """Engines, with what is wrong with the user's."""
+        return self._reading(Engine, "engines")
+
+    @cached_property
+    def instance_reading(self) -> Reading[Instance]:
+        """Instances, with what is wrong with the user's."""
+        return self._reading(Instance, "instances")
+
+    @cached_property
+    def region_reading(self) -> Reading[Region]:
+        """Regions, with what is wrong with the user's."""
+        return self._reading(Region, "regions")
+
+    def _reading(self, model: type[Entry], section: str) -> Reading[Entry]:
+        return entries_of(model, section, self.layers(section), self.source_reading.entries)
 
     @cached_property
     def sources(self) -> Mapping[str, Source]:
         """Every document that values come from, by key."""
-        return Shelf("source", sources_of(self._layers("sources")))
+        return Shelf("source", self.source_reading.sound())
 
     @cached_property
     def accelerators(self) -> Mapping[str, Accelerator]:
         """Accelerators by id."""
-        layers = self._layers("accelerators")
-        return Shelf("accelerator", entries_of(Accelerator, "accelerators", layers, self.sources))
+        return Shelf("accelerator", self.accelerator_reading.sound())
 
     @cached_property
     def servers(self) -> Mapping[str, Server]:
         """Servers by id, with `host_w` worked out from their accelerators."""
-        entries = entries_of(Server, "servers", self._layers("servers"), self.sources)
+        entries = self.server_reading.sound()
         return Shelf("server", {name: self._with_host(entry) for name, entry in entries.items()})
 
     def _with_host(self, server: Server) -> Server:
         """Return the server with the power of everything but its accelerators."""
-        accelerator = self.accelerators.get(server.accelerator)
+        accelerator = self.accelerator_reading.entries.get(server.accelerator)
         if accelerator is None:
-            return server  # reported by check()
+            return server  # reported by catalog_faults
         rest_w = server.rated_w - server.accelerators * accelerator.tdp_w
         return server.model_copy(update={"host_w": max(0.0, rest_w)})
 
     @cached_property
     def engines(self) -> Mapping[str, Engine]:
         """Inference engines by id."""
-        layers = self._layers("engines")
-        return Shelf("engine", entries_of(Engine, "engines", layers, self.sources))
+        return Shelf("engine", self.engine_reading.sound())
 
     @cached_property
     def instances(self) -> Mapping[str, Instance]:
         """Rentable cloud instances by id."""
-        layers = self._layers("instances")
-        return Shelf("instance", entries_of(Instance, "instances", layers, self.sources))
+        return Shelf("instance", self.instance_reading.sound())
 
     @cached_property
     def regions(self) -> Regions:
         """Regions, with their round trips, electricity and carbon."""
-        layers = self._layers("regions")
-        return Regions(
-            entries_of(Region, "regions", layers, self.sources),
-            read_rtt(DATA / "rtt_ms.csv"),
-            _RTT_SOURCE,
-            read_rates(DATA / "electricity.csv", "usd_per_kwh"),
-            read_rates(DATA / "carbon.csv", "g_per_kwh"),
-        )
+        return regions_of(self.region_reading.sound())
 
     @cached_property
     def _library(self) -> Library:
-        return Library(self._user_layers, self.sources)
+        return Library(self._user_layers, self.source_reading.entries)
 
     def llm(self, name: str | Path) -> LLM:
         """Return an LLM by catalog id, Hugging Face id or alias (any case), or from a path.
@@ -114,59 +139,9 @@ class Catalog:
         """
         return self._library.facts(name)
 
-    def check(self) -> None:
-        """Read everything and check the references between kinds.
-
-        Raises:
-            InputFaults: everything that is wrong with the user's files.
-        """
-        faults: list[InputFault] = []
-        for read in (
-            lambda: self.sources,
-            lambda: self.accelerators,
-            lambda: self.engines,
-            lambda: self.regions,
-            self._check_servers,
-            self._check_instances,
-            self._check_llms,
-        ):
-            try:
-                read()
-            except InputFaults as error:
-                faults += error.faults
-        if faults:
-            raise InputFaults(faults)
-
-    def _check_servers(self) -> None:
-        self._check_references("servers", "accelerator", self.servers, self.accelerators)
-
-    def _check_instances(self) -> None:
-        self._check_references("instances", "accelerator", self.instances, self.accelerators)
-        self._check_references("instances", "server", self.instances, self.servers)
-
-    def _check_llms(self) -> None:
-        self._library.check()
-
-    def _check_references(
-        self, section: str, field: str, entries: Mapping[str, Any], known: Mapping[str, Any]
-    ) -> None:
-        """Raise InputFaults for entries whose `field` names nothing in `known`."""
-        faults = []
-        for name, entry in entries.items():
-            target = getattr(entry, field)
-            if target is None or target in known:
-                continue
-            document = self._home(section, name)
-            advice = f"`planner catalog list {field}s` shows them"
-            found = f"'{target}'"
-            faults.append(document.fault((section, name, field), found, f"an id of the {field}s", advice))
-        if faults:
-            raise InputFaults(faults)
-
-    def _home(self, section: str, name: str) -> Document:
-        """Return the last document that says something about an entry."""
-        layers = [layer for layer in self._layers(section) if name in layer.section(section)]
-        return layers[-1].document
+    def llm_faults(self) -> list[InputFault]:
+        """Return everything that is wrong with the user's LLMs."""
+        return self._library.faults()
 
     @cached_property
     def hash(self) -> str:
@@ -174,6 +149,17 @@ class Catalog:
         files = {path.name: path.read_text(encoding="utf-8") for path in sorted(DATA.iterdir())}
         own = [layer.document.data for layer in self._user_layers]
         return content_hash({"shipped": files, "user": own, "llms": self._library.hash})
+
+
+def regions_of(entries: Mapping[str, Region]) -> Regions:
+    """Return regions with the shipped round trips and tables of electricity and carbon."""
+    return Regions(
+        entries,
+        read_rtt(DATA / "rtt_ms.csv"),
+        _RTT_SOURCE,
+        read_rates(DATA / "electricity.csv", "usd_per_kwh"),
+        read_rates(DATA / "carbon.csv", "g_per_kwh"),
+    )
 
 
 @cache
@@ -202,13 +188,14 @@ def load_catalog(
     """
     if extra is None and not inline:
         return _base()
-    layers = []
-    if extra is not None:
-        layers.append(user_layer(read_document(extra)))
+    documents = [] if extra is None else [read_document(extra)]
     if isinstance(inline, Document):
-        layers.append(user_layer(inline))
+        documents.append(inline)
     elif inline:
-        layers.append(user_layer(Document(dict(inline), None, _INLINE)))
-    catalog = Catalog(layers)
-    catalog.check()
+        documents.append(Document(dict(inline), None, _INLINE))
+    catalog = Catalog([Layer(document, own_source=document.name) for document in documents])
+    faults = [fault for document in documents for fault in shape_faults(document)]
+    faults += catalog_faults(catalog, regions_of(catalog.region_reading.entries))
+    if faults:
+        raise InputFaults(faults)
     return catalog

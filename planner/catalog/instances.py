@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 from planner.catalog.provenance import CatalogEntry
 from planner.files import FieldProblem
 
+DEAREST_USD_PER_H = 100_000
+"""Prices beyond this are slips of the finger (the dearest instance: 142 USD/h)."""
+
 
 class Instance(CatalogEntry):
     """A rentable instance, with its price by region of its provider.
@@ -34,8 +37,9 @@ class Instance(CatalogEntry):
     def _priced(self) -> "Instance":
         for name in ("on_demand_usd_per_h", "spot_usd_per_h"):
             for region, price in getattr(self, name).items():
-                if price <= 0:
-                    raise FieldProblem(str(price), "a price above 0", at=(name, region))
+                if not 0 < price <= DEAREST_USD_PER_H:
+                    allowed = f"a price above 0, at most {DEAREST_USD_PER_H:,}"
+                    raise FieldProblem(f"{price:g}", allowed, at=(name, region))
         if not self.on_demand_usd_per_h and not self.spot_usd_per_h:
             raise FieldProblem("no price", "on_demand_usd_per_h or spot_usd_per_h", "write {region: price}")
         return self

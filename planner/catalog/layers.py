@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from planner.catalog.provenance import CatalogEntry, Source, is_stated
+from planner.catalog.provenance import NOT_STATED, CatalogEntry, Source, is_stated, provenance_problems
 from planner.files import Document, InputFault, InputFaults, close_matches, validate
 
-Entry = TypeVar("Entry", bound=CatalogEntry)
+Entry = TypeVar("Entry", bound=CatalogEntry | Source)
 
 BASED_ON = "based_on"
 """The key with which an entry takes every value it does not state from another entry."""
@@ -26,83 +26,98 @@ class Layer:
     document: Document
     own_source: str | None = None
 
-    def section(self, name: str) -> Mapping[str, Any]:
-        """Return a section, empty when it is absent."""
+    def section(self, name: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return the entries of a section, empty when it is absent; what is no entry is left out."""
         data = self.document.data
         section = data.get(name) if isinstance(data, Mapping) else None
-        return section if isinstance(section, Mapping) else {}
+        entries = section if isinstance(section, Mapping) else {}
+        return {key: entry for key, entry in entries.items() if isinstance(entry, Mapping)}
 
 
-def user_layer(document: Document) -> Layer:
-    """Return a user's document as a layer.
+@dataclass(frozen=True)
+class Reading(Generic[Entry]):
+    """The entries of a section that are sound, what is wrong with the others, and all as written."""
 
-    Raises:
-        InputFaults: it is not a mapping of known sections, or a section is not a mapping.
-    """
+    entries: Mapping[str, Entry]
+    faults: tuple[InputFault, ...]
+    written: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The ids of all entries, faulty ones too."""
+        return frozenset(self.written)
+
+    def sound(self) -> Mapping[str, Entry]:
+        """Return the entries.
+
+        Raises:
+            InputFaults: something is wrong with any of them.
+        """
+        if self.faults:
+            raise InputFaults(self.faults)
+        return self.entries
+
+
+def shape_faults(document: Document) -> list[InputFault]:
+    """Return what is wrong with the outline of a user's file: sections and entries must be mappings."""
     data = document.data if document.data is not None else {}
     if not isinstance(data, Mapping):
-        fault = document.fault((), "no mapping", "a mapping of " + ", ".join(SECTIONS))
-        raise InputFaults([fault])
+        return [document.fault((), "no mapping", "a mapping of " + ", ".join(SECTIONS))]
     faults = []
     for name, section in data.items():
         if name not in SECTIONS:
-            faults.append(
-                document.fault(
-                    (name,),
-                    f"the unknown section '{name}'",
-                    "one of " + ", ".join(SECTIONS),
-                    close_matches(name, SECTIONS),
-                )
-            )
+            found, allowed = f"the unknown section '{name}'", "one of " + ", ".join(SECTIONS)
+            faults.append(document.fault((name,), found, allowed, close_matches(name, SECTIONS)))
         elif section is not None and not isinstance(section, Mapping):
             faults.append(document.fault((name,), "no mapping", "a mapping of id to entry"))
         else:
-            for key, entry in (section or {}).items():
-                if not isinstance(entry, Mapping):
-                    fault = document.fault((name, key), "no mapping", "a mapping of field to value")
-                    faults.append(fault)
-    if faults:
-        raise InputFaults(faults)
-    return Layer(document.with_data(data), own_source=document.name)
+            faults += [
+                document.fault((name, key), "no mapping", "a mapping of field to value")
+                for key, entry in (section or {}).items()
+                if not isinstance(entry, Mapping)
+            ]
+    return faults
 
 
-def sources_of(layers: Sequence[Layer]) -> dict[str, Source]:
-    """Return every source key of the layers, the user's files themselves included.
-
-    Raises:
-        InputFaults: a source lacks its title, kind or date.
-    """
+def sources_of(layers: Sequence[Layer]) -> Reading[Source]:
+    """Return every source key of the layers, the user's files themselves included."""
     found: dict[str, Source] = {}
+    written: dict[str, Mapping[str, Any]] = {}
     faults: list[InputFault] = []
     for layer in layers:
         if layer.own_source is not None:
             found[layer.own_source] = Source(
-                title=f"stated in {layer.own_source}", kind="user", as_of="not stated"
+                title=f"stated in {layer.own_source}", kind="user", as_of=NOT_STATED
             )
-        for key in layer.section("sources"):
+        for key, entry in layer.section("sources").items():
+            written[key] = entry
+            document = layer.document.part("sources", key)
             try:
-                found[key] = validate(Source, layer.document.part("sources", key))
+                found[key] = validate(Source, document)
             except InputFaults as error:
                 faults += with_prefix(error.faults, f"sources.{key}")
-    if faults:
-        raise InputFaults(faults)
-    return found
+                # Values that name it are not at fault.
+                found[key] = Source(title=key, kind="user", as_of=NOT_STATED)
+    return Reading(found, tuple(faults), written)
 
 
 def entries_of(
     model: type[Entry], section: str, layers: Sequence[Layer], sources: Mapping[str, Source]
-) -> dict[str, Entry]:
-    """Return the typed entries of a section, later layers over earlier ones.
-
-    Raises:
-        InputFaults: everything that is wrong with the entries, with the lines of their files.
-    """
+) -> Reading[Entry]:
+    """Return the typed entries of a section, later layers over earlier ones."""
     raw: dict[str, dict[str, Any]] = {}
     home: dict[str, Document] = {}
+    written: dict[str, Mapping[str, Any]] = {}
+    unsound: set[str] = set()
     faults: list[InputFault] = []
     for layer in layers:
         for name, entry in layer.section(section).items():
+            written.setdefault(name, entry)
             document = layer.document.part(section, name)
+            wrong = provenance_faults(document, sources)
+            if wrong:
+                faults += with_prefix(wrong, f"{section}.{name}")
+                unsound.add(name)
             base = raw.get(name)
             if BASED_ON in entry:
                 base = raw.get(str(entry[BASED_ON]))
@@ -119,14 +134,21 @@ def entries_of(
             home[name] = document
     entries: dict[str, Entry] = {}
     for name, values in raw.items():
-        document = home[name].with_data({**values, "id": name})
         try:
-            entries[name] = validate(model, document, {"sources": sources})
+            found = validate(model, home[name].with_data({**values, "id": name}))
         except InputFaults as error:
-            faults += with_prefix(error.faults, f"{section}.{name}")
-    if faults:
-        raise InputFaults(faults)
-    return entries
+            told = {fault.field for fault in faults}
+            faults += [f for f in with_prefix(error.faults, f"{section}.{name}") if f.field not in told]
+        else:
+            if name not in unsound:
+                entries[name] = found
+    return Reading(entries, tuple(faults), {**written, **raw})
+
+
+def provenance_faults(document: Document, sources: Mapping[str, Source]) -> list[InputFault]:
+    """Return what is wrong with the sources, dates and confidences that an entry states."""
+    problems = provenance_problems(document.data, sources)
+    return [document.fault(p.at, p.found, p.allowed, p.advice) for p in problems]
 
 
 def with_prefix(faults: Iterable[InputFault], prefix: str) -> list[InputFault]:
@@ -140,7 +162,7 @@ def _laid_over(
     """Return `entry` over `base`; values that state no source get the source of their own layer."""
     own = {
         "source": entry.get("source", own_source),
-        "as_of": str(entry.get("as_of", "not stated")),
+        "as_of": str(entry.get("as_of", NOT_STATED)),
         "confidence": entry.get("confidence", "medium"),
     }
     if base is None:

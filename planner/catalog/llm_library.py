@@ -10,9 +10,9 @@ from pydantic import Field
 from ruamel.yaml import YAML
 
 from planner.catalog.architectures import read_llm
-from planner.catalog.layers import Layer, with_prefix
+from planner.catalog.layers import Layer, provenance_faults, with_prefix
 from planner.catalog.llm import LLM, Excluded
-from planner.catalog.provenance import CatalogEntry, Source
+from planner.catalog.provenance import NOT_STATED, CatalogEntry, Source
 from planner.catalog.unknown import UnknownEntry
 from planner.files import Document, InputFault, InputFaults, content_hash, read_document, validate
 from planner.shipped import shipped_folder
@@ -91,37 +91,38 @@ class Library:
         return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{CONFIG}"))}
 
     @cached_property
-    def _own(self) -> dict[str, tuple[LLMFacts, Path]]:
-        """Facts and config path of the LLMs in the user's files."""
+    def _own(self) -> Mapping[str, tuple[LLMFacts, Path]]:
+        """Facts and config path of the LLMs in the user's files, the sound ones."""
+        return self._read_own()[0]
+
+    def _read_own(self) -> tuple[dict[str, tuple[LLMFacts, Path]], list[InputFault]]:
+        """Return the sound LLMs of the user's files, and what is wrong with the others."""
         found: dict[str, tuple[LLMFacts, Path]] = {}
         faults: list[InputFault] = []
         for layer in self._user_layers:
             for name, entry in layer.section("llms").items():
                 document = layer.document.part("llms", name)
-                default = {"source": layer.own_source, "as_of": "not stated"}
+                default = {"source": layer.own_source, "as_of": NOT_STATED}
                 full = document.with_data({**default, **entry, "id": name})
+                wrong = provenance_faults(document, self._sources)
+                if entry.get("config") is None:
+                    wrong.append(document.fault(("config",), "nothing", "the path of a config.json"))
                 try:
-                    facts = validate(LLMFacts, full, {"sources": self._sources})
+                    facts = validate(LLMFacts, full)
                 except InputFaults as error:
-                    faults += with_prefix(error.faults, f"llms.{name}")
-                    continue
-                home = layer.document.path.parent if layer.document.path else Path()
-                if facts.config is None:
-                    fault = layer.document.fault(
-                        ("llms", name, "config"), "nothing", "the path of a config.json"
-                    )
-                    faults.append(fault)
-                    continue
-                found[name] = (facts, _config_file(home / facts.config))
-        if faults:
-            raise InputFaults(faults)
-        return found
+                    wrong += error.faults
+                else:
+                    home = layer.document.path.parent if layer.document.path else Path()
+                    if not wrong:
+                        found[name] = (facts, _config_file(home / str(facts.config)))
+                faults += with_prefix(wrong, f"llms.{name}")
+        return found, faults
 
     @cached_property
     def _names(self) -> dict[str, str]:
         """Id by every folded name: ids, Hugging Face ids, aliases."""
         names: dict[str, str] = {}
-        for name in self.ids():
+        for name in [*self._own, *self._shipped]:
             facts = self.facts(name)
             for alias in (*facts.aliases, facts.hugging_face_id):
                 if alias:
@@ -145,7 +146,7 @@ class Library:
         if name in self._shipped:
             folder = self._shipped[name]
             document = Document({**_shipped_facts(folder), "id": name}, folder / FACTS, f"{name}/{FACTS}")
-            return validate(LLMFacts, document, {"sources": self._sources})
+            return validate(LLMFacts, document)
         return self.facts(self._resolve(name))
 
     def _resolve(self, name: str) -> str:
@@ -175,20 +176,40 @@ class Library:
         facts = self.facts(name)
         return _from_folder(self._shipped[name] / CONFIG, name, facts.hugging_face_id, facts.source)
 
-    def check(self) -> None:
-        """Read the user's LLMs.
-
-        Raises:
-            InputFaults: everything that is wrong with them.
-        """
-        faults: list[InputFault] = []
+    def faults(self) -> list[InputFault]:
+        """Return everything that is wrong with the user's LLMs: facts, names and configs."""
+        faults = self._read_own()[1]
         for name in self._own:
             try:
                 self.llm(name)
             except InputFaults as error:
                 faults += error.faults
-        if faults:
-            raise InputFaults(faults)
+        return faults + self._name_faults()
+
+    def _name_faults(self) -> list[InputFault]:
+        """Return a fault for every alias of a user's LLM that is a name of another LLM.
+
+        A Hugging Face id may be shared with a shipped LLM (one's own copy of it, which then answers to
+        the name), but not with another one of the user's.
+        """
+        known = {name: self.facts(name) for name in self.ids()}
+        shipped = [name for name in known if name not in self._own]
+        ids = {name.lower(): name for name in known}
+        copies = {known[name].hugging_face_id.lower(): name for name in shipped}
+        aliases = {word.lower(): name for name in shipped for word in known[name].aliases}
+        own: dict[str, str] = {}
+        faults = []
+        for layer in self._user_layers:
+            for name in (name for name in layer.section("llms") if name in self._own):
+                words = [("aliases", word, ids | copies | aliases) for word in known[name].aliases]
+                words.append(("hugging_face_id", known[name].hugging_face_id, {}))
+                for field, word, taken in words:
+                    other = taken.get(word.lower()) or own.setdefault(word.lower(), name)
+                    if word and other != name:
+                        found = f"'{word}', which is a name of '{other}'"
+                        loc = ("llms", name, field)
+                        faults.append(layer.document.fault(loc, found, "a name of its own"))
+        return faults
 
     @cached_property
     def hash(self) -> str:

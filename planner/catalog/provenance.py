@@ -6,10 +6,12 @@ as a mapping that states its own:
     price_usd: {value: 34000, source: my-quote, as_of: 2026-10, confidence: high}
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+import datetime
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, get_args
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from planner.files import FieldProblem, FileModel, close_matches
 
@@ -19,8 +21,27 @@ STATED_KEYS = frozenset({"value", "source", "as_of", "confidence", "note"})
 """What a stated value may carry; `value` must be there."""
 
 
+NOT_STATED = "not stated"
+"""The date of what a user wrote without one."""
+
+DATES = "a date: 2026, 2026-10, 2026-Q3 or 2026-10-02"
+"""How a date is written, for messages."""
+
+
 class Source(FileModel):
     """A document, table or measurement that values come from."""
+
+    @field_validator("as_of", mode="before")
+    @classmethod
+    def _year_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("as_of")
+    @classmethod
+    def _is_date(cls, value: str) -> str:
+        if not is_date(value):
+            raise FieldProblem(f"'{value}'", DATES)
+        return value
 
     title: str = Field(description="what it is, with its address where it has one")
     kind: str = Field(description="vendor, press, measurement, derived ...")
@@ -71,25 +92,26 @@ class CatalogEntry(FileModel):
         default_factory=dict, repr=False, exclude=True, description="filled from the values"
     )
 
+    @classmethod
+    def as_fields(cls, data: Any) -> Any:
+        """Return the data of an entry without the provenance of its values."""
+        return unstated(data)
+
     @model_validator(mode="before")
     @classmethod
-    def _open_stated_values(cls, data: Any, info: ValidationInfo) -> Any:
-        """Take the provenance off every stated value, and check that its sources exist."""
+    def _open_stated_values(cls, data: Any) -> Any:
+        """Take the provenance off every stated value (`provenance_problems` checks it)."""
         if not isinstance(data, Mapping):
             return data
-        known = (info.context or {}).get("sources")
         default = {key: unstated(data[key]) for key in ("source", "as_of", "confidence") if key in data}
         opened: dict[str, Any] = {}
         stated: dict[str, Provenance] = {}
         for name, value in data.items():
-            if name == "stated":
-                raise FieldProblem("'stated'", "field names of the entry", at=("stated",))
             opened[name] = unstated(value)
-            _collect(name, value, default, stated)
-        if known is not None:
-            _check_sources("source", default.get("source"), known)
-            for name, provenance in stated.items():
-                _check_sources(name, provenance.source, known)
+            for place, own in _stated_within((name,), value):
+                found = _provenance({"confidence": "medium", **default, **own})
+                if found is not None:
+                    stated[".".join(place)] = found
         return {**opened, "stated": stated}
 
     def provenance(self, field: str) -> Provenance:
@@ -113,30 +135,79 @@ class CatalogEntry(FileModel):
         return field
 
 
-def _collect(name: str, value: Any, default: Mapping[str, Any], stated: dict[str, Provenance]) -> None:
-    """Add the provenance of every stated value in `value` to `stated`, by dotted name."""
+def _provenance(data: Mapping[str, Any]) -> Provenance | None:
+    """Return a provenance, None where it is incomplete or wrong (which is reported by itself)."""
+    known = {key: data[key] for key in ("source", "as_of", "confidence", "note") if key in data}
+    try:
+        return Provenance.model_validate({**known, "as_of": str(known.get("as_of", ""))})
+    except ValidationError:
+        return None
+
+
+def _stated_within(at: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Yield place and statement of every stated value in `value`."""
     if not isinstance(value, Mapping):
         return
-    if not is_stated(value):
-        for key, inner in value.items():
-            _collect(f"{name}.{key}", inner, default, stated)
+    if is_stated(value):
+        yield at, value
         return
-    own = {key: value[key] for key in ("source", "as_of", "confidence", "note") if key in value}
-    merged = {"confidence": "medium", **default, **own}
-    if "source" not in merged or "as_of" not in merged:
-        return  # the missing `source` or `as_of` of the entry is reported by itself
-    if "as_of" in merged:
-        merged["as_of"] = str(merged["as_of"])
-    stated[name] = Provenance.model_validate(merged)
+    for key, inner in value.items():
+        yield from _stated_within((*at, str(key)), inner)
 
 
-def _check_sources(name: str, source: Any, known: Mapping[str, Source]) -> None:
-    """Raise a FieldProblem when a key of `source` is not in `known`."""
-    if not isinstance(source, str):
-        return
-    for key in (part.strip() for part in source.split(";")):
-        if key and key not in known:
-            at = ("source",) if name == "source" else tuple(name.split("."))
-            allowed = "a key of 'sources'"
-            advice = close_matches(key, known) or "add it under 'sources:' of the same file"
-            raise FieldProblem(f"the unknown source '{key}'", allowed, advice, at=at)
+def provenance_problems(data: Mapping[str, Any], known: Mapping[str, Source]) -> list[FieldProblem]:
+    """Return what is wrong with the sources, dates and confidences of an entry and its values.
+
+    `known` are the declared sources.
+    """
+    problems: list[FieldProblem] = []
+    if "stated" in data:
+        problems.append(FieldProblem("'stated'", "field names of the entry", at=("stated",)))
+    own = {key: unstated(data[key]) for key in ("source", "as_of", "confidence") if key in data}
+    statements = [((), own), *(found for name in data for found in _stated_within((name,), data[name]))]
+    for at, statement in statements:
+        source = statement.get("source")
+        if source is not None and not (isinstance(source, str) and source.strip(" ;")):
+            problems.append(FieldProblem(repr(source), "a key of 'sources'", at=(*at, "source")))
+        elif source is not None:
+            problems += _unknown_sources(source, known, (*at, "source"))
+        if "as_of" in statement and not is_date(statement["as_of"]):
+            problems.append(FieldProblem(f"'{statement['as_of']}'", DATES, at=(*at, "as_of")))
+        if statement.get("confidence", "high") not in get_args(Confidence):
+            found = f"'{statement['confidence']}'"
+            problems.append(FieldProblem(found, "high, medium or low", at=(*at, "confidence")))
+        if at and not isinstance(statement.get("note", ""), str):
+            problems.append(FieldProblem(repr(statement["note"]), "text", at=(*at, "note")))
+    return problems
+
+
+def _unknown_sources(source: str, known: Mapping[str, Source], at: tuple[str, ...]) -> list[FieldProblem]:
+    """Return a problem for every key of `source` that is not in `known`."""
+    keys = [key.strip() for key in source.split(";")]
+    return [
+        FieldProblem(
+            f"the unknown source '{key}'",
+            "a key of 'sources'",
+            close_matches(key, known) or "add it under 'sources:' of the same file",
+            at=at,
+        )
+        for key in keys
+        if key and key not in known
+    ]
+
+
+_DATE = re.compile(r"(19|20)\d\d(-Q[1-4]|-(0[1-9]|1[0-2])(-\d\d)?)?")
+
+
+def is_date(value: Any) -> bool:
+    """Return whether a value is a year, quarter, month or day (or says that it is not stated)."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not (text == NOT_STATED or _DATE.fullmatch(text)):
+        return False
+    if text.count("-") != 2:  # only days can be wrong within their month
+        return True
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -22,6 +22,9 @@ RTT_MS_PER_KM = 0.018
 """Upper end of the slope seen between Azure regions (0.013-0.018 ms per great-circle km), used
 where no measurement exists."""
 
+LONGEST_RTT_MS = 10_000
+"""Round trips beyond this are slips of the finger (half around the world: 400 ms)."""
+
 EARTH_RADIUS_KM = 6371.0
 
 _ZONES = (re.compile(r"^(.+\d)[a-f]$"), re.compile(r"^(.+\d)-[a-f]$"))
@@ -47,9 +50,9 @@ class Region(CatalogEntry):
     longitude: float = Field(ge=-180, le=180, description="degrees east")
     aliases: tuple[str, ...] = Field(default=(), description="names the clouds give it")
     electricity: str | None = Field(default=None, description="place in data/electricity.csv")
-    electricity_usd_per_kwh: float | None = Field(default=None, ge=0, description="own price")
+    electricity_usd_per_kwh: float | None = Field(default=None, ge=0, le=100, description="own price")
     carbon: str | None = Field(default=None, description="place in data/carbon.csv")
-    carbon_g_per_kwh: float | None = Field(default=None, ge=0, description="own grid intensity")
+    carbon_g_per_kwh: float | None = Field(default=None, ge=0, le=10_000, description="own grid intensity")
     rtt_via: str | None = Field(
         default=None, description="measured region from which round trips are extended by distance"
     )
@@ -68,8 +71,9 @@ class Region(CatalogEntry):
                     "neither of them", f"{own}, or {table} (a place of data/{table}.csv)", at=(own,)
                 )
         for other, milliseconds in self.rtt_ms.items():
-            if milliseconds < 0:
-                raise FieldProblem(str(milliseconds), "0 ms or more", at=("rtt_ms", other))
+            if not 0 <= milliseconds <= LONGEST_RTT_MS:
+                allowed = f"0 to {LONGEST_RTT_MS:,} ms"
+                raise FieldProblem(f"{milliseconds:g}", allowed, at=("rtt_ms", other))
         return self
 
 
@@ -112,9 +116,9 @@ class Regions:
         found = {}
         for name, region in self.entries.items():
             for alias in region.aliases:
-                found[_folded(alias)] = name
+                found[folded_name(alias)] = name
         for name in self.entries:
-            found[_folded(name)] = name
+            found[folded_name(name)] = name
         return found
 
     def resolve(self, name: str) -> str:
@@ -123,7 +127,7 @@ class Regions:
         Raises:
             UnknownEntry: no region has that name; close matches are offered.
         """
-        wanted = _folded(name)
+        wanted = folded_name(name)
         for candidate in (wanted, *(m[1] for z in _ZONES if (m := z.match(wanted)) is not None)):
             if candidate in self._by_alias:
                 return self._by_alias[candidate]
@@ -227,7 +231,7 @@ class Regions:
         return table[place]
 
 
-def _folded(name: str) -> str:
+def folded_name(name: str) -> str:
     """Return a region name without case, spaces and the provider before it."""
     text = re.sub(r"[\s_]", "", name.strip().lower())
     for provider in _PROVIDERS:

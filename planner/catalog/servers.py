@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from planner.catalog.accelerators import Rate, Watts
 from planner.catalog.prices import PriceRange
 from planner.catalog.provenance import CatalogEntry
 from planner.files import FieldProblem
@@ -19,28 +20,35 @@ class Server(CatalogEntry):
     kind_name: ClassVar[str] = "server"
 
     accelerator: str = Field(description="catalog id of its accelerators")
-    accelerators: int = Field(gt=0, description="how many of them")
-    rated_w: float = Field(gt=0, description="what breakers must carry, whole server, W")
-    typical_w: float | None = Field(
-        default=None, gt=0, description="largest power measured or expected in practice, W"
+    accelerators: int = Field(gt=0, le=100_000, description="how many of them")
+    rated_w: Watts = Field(description="what breakers must carry, whole server, W")
+    typical_w: Watts | None = Field(
+        default=None, description="largest power measured or expected in practice, W"
     )
     host_w: float = Field(default=0.0, ge=0, description="rated_w less accelerators x tdp_w, W")
-    rack_units: int = Field(default=0, ge=0, description="height, U")
-    weight_kg: float = Field(default=0.0, ge=0, description="weight, kg")
+    rack_units: int = Field(default=0, ge=0, le=1_000, description="height, U")
+    weight_kg: float = Field(default=0.0, ge=0, le=100_000, description="weight, kg")
     cooling: Literal["air", "liquid"] = Field(description="liquid: needs a liquid loop")
     liquid_fraction: float = Field(
         default=0.0, ge=0, le=1, description="share of the heat that goes to liquid"
     )
-    nic_gb_s: float = Field(gt=0, description="scale-out bandwidth of one accelerator, one direction, GB/s")
+    nic_gb_s: Rate = Field(description="scale-out bandwidth of one accelerator, one direction, GB/s")
     storage_nics: str = Field(default="", description="storage and management network")
     host_cpu: str = Field(default="", description="host processors")
-    host_memory_gb: float | None = Field(default=None, gt=0, description="host memory, GB")
+    host_memory_gb: Rate | None = Field(default=None, description="host memory, GB")
     power_supplies: str = Field(default="", description="power supplies and their redundancy")
     inlet_c: str = Field(default="", description="allowed air or liquid inlet temperature, C")
     cloud_only: bool = Field(default=False, description="rented, never bought")
     price_range: PriceRange | None = Field(
         default=None, alias="price_usd", description="street price, USD: a number or {low, high}"
     )
+
+    @model_validator(mode="after")
+    def _typical_below_rated(self) -> "Server":
+        if self.typical_w is not None and self.typical_w > self.rated_w:
+            found = f"{self.typical_w:g} W typical of {self.rated_w:g} W rated"
+            raise FieldProblem(found, "typical_w not above rated_w", at=("typical_w",))
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> "Server":

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,12 +154,26 @@ def parse_document(text: str, name: str = "input", path: Path | None = None) -> 
         raise InputFaults([_typo(name, text, error)]) from None
     except (YAMLError, ValueError, TypeError) as error:
         message = str(error).splitlines()[0]
-        raise InputFaults([InputFault(name, None, "", message, "valid YAML")]) from None
+        raise InputFaults([InputFault(name, _line_of_no_date(text), "", message, "valid YAML")]) from None
     except RecursionError:
         raise InputFaults([_too_deep(name, None)]) from None
     writer = _Writer(name)
     data = writer.plain(loaded, ())
     return Document(data, path, name, writer.lines)
+
+
+_DATE_LIKE = re.compile(r"\b\d{4}-\d\d-\d\d\b")
+
+
+def _line_of_no_date(text: str) -> int | None:
+    """Return the line of the first date that no calendar has (YAML reads 2026-02-30 as a date)."""
+    for number, row in enumerate(text.splitlines(), start=1):
+        for word in _DATE_LIKE.findall(row):
+            try:
+                datetime.date.fromisoformat(word)
+            except ValueError:
+                return number
+    return None
 
 
 def _too_deep(name: str, line: int | None) -> InputFault:

@@ -1,7 +1,7 @@
 """From a document to a typed model, turning every pydantic error into a fault with its line."""
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,6 +19,11 @@ class FileModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @classmethod
+    def as_fields(cls, data: Any) -> Any:
+        """Return the data of a file in the shape of the fields (itself, mostly)."""
+        return data
+
 
 def validate(model_class: type[M], document: Document, context: Mapping[str, Any] | None = None) -> M:
     """Return the document as a `model_class`.
@@ -26,12 +31,43 @@ def validate(model_class: type[M], document: Document, context: Mapping[str, Any
     Raises:
         InputFaults: with every error, each with file, line, field, found, allowed and advice.
     """
+    faults = boolean_numbers(model_class, document)
     try:
-        return model_class.model_validate(
+        model = model_class.model_validate(
             document.data, context=dict(context) if context is not None else None
         )
     except ValidationError as error:
-        raise InputFaults(model_faults(model_class, document, error)) from None
+        raise InputFaults(faults + model_faults(model_class, document, error)) from None
+    if faults:
+        raise InputFaults(faults)
+    return model
+
+
+def boolean_numbers(model_class: type[BaseModel], document: Document) -> list[InputFault]:
+    """Return a fault for every `true` or `yes` where a number belongs (pydantic reads them as 1)."""
+    shape = model_class.as_fields if issubclass(model_class, FileModel) else lambda data: data
+    return [
+        document.fault(loc, str(value).lower(), "a number")
+        for loc, value in _booleans([model_class], shape(document.data), ())
+    ]
+
+
+def _booleans(candidates: Sequence[Any], node: Any, loc: Loc) -> Iterator[tuple[Loc, bool]]:
+    """Yield place and value of every boolean that one of `candidates` would take for a number."""
+    if isinstance(node, bool):
+        if any(c in (int, float) for c in candidates) and not any(c in (bool, str, Any) for c in candidates):
+            yield loc, node
+        return
+    inner: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(node, Mapping):
+        inner = node.items()
+    elif isinstance(node, list):
+        inner = enumerate(node)
+    for part, value in inner:
+        if isinstance(value, bool | Mapping | list):
+            below = [member for candidate in candidates for member in _members_below(candidate, part)]
+            if below:
+                yield from _booleans(below, value, (*loc, part))
 
 
 def faulty_places(model_class: type[BaseModel], document: Document) -> list[Loc]:

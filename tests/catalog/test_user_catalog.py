@@ -177,7 +177,7 @@ servers:
         ("accelerators:\n  x: {based_on: h100-smx}\n", "accelerators.x.based_on", "h100-sxm"),
         (
             "accelerators:\n  h100-sxm: {tdp_w: {value: 700, source: nobody}}\n",
-            "accelerators.h100-sxm.tdp_w",
+            "accelerators.h100-sxm.tdp_w.source",
             "unknown source 'nobody'",
         ),
         (
@@ -216,3 +216,134 @@ def test_an_empty_file_changes_nothing(tmp_path, catalog):
     path.write_text("# nothing yet\n", encoding="utf-8")
     found = load_catalog(path)
     assert dict(found.accelerators) == dict(catalog.accelerators)
+
+
+MANY = """\
+acelerators: {}
+sources:
+  quote: {title: a quote}
+accelerators:
+  h100-sxm:
+    tdp_w: {value: -5, source: quote}
+  l4:
+    idle_w: 100
+  acme: {based_on: h100-smx}
+  other:
+    based_on: t4
+    memory_bandwidth_gb_s: {value: fast, source: nobody, as_of: yesterday, confidence: great}
+servers:
+  box:
+    accelerator: h200-smx
+    accelerators: 8
+    rated_w: yes
+    rack_units: 4
+    weight_kg: 20
+    cooling: air
+    nic_gb_s: 50
+  box2: {accelerator: acme, accelerators: 8, rated_w: 9000, rack_units: 4, weight_kg: 20, cooling: air}
+  dgx-h100: {rated_w: 100}
+instances:
+  i: {provider: p, accelerator: l5, accelerators: 1, on_demand_usd_per_h: {any: -1}}
+regions:
+  westeurope: {rtt_ms: {atlantis: 3}, aliases: [us-east-1]}
+  northeurope: {carbon: XYZ, rtt_via: lemuria}
+llms:
+  mine: {config: nowhere, as_of: garbage}
+  yours: {hugging_face_id: a/b}
+engines:
+  vllm: {memory_fraction: 7}
+"""
+
+
+def test_no_kind_hides_the_faults_of_another(tmp_path):
+    """Sections, sources, entries, references between them, regions, LLMs: all in one answer."""
+    told = {(fault.line, fault.field) for fault in _faults(tmp_path, MANY)}
+    assert {
+        (1, "acelerators"),
+        (3, "sources.quote.kind"),
+        (3, "sources.quote.as_of"),
+        (6, "accelerators.h100-sxm.tdp_w"),
+        (8, "accelerators.l4.idle_w"),
+        (9, "accelerators.acme.based_on"),
+        (12, "accelerators.other.memory_bandwidth_gb_s"),
+        (12, "accelerators.other.memory_bandwidth_gb_s.source"),
+        (12, "accelerators.other.memory_bandwidth_gb_s.as_of"),
+        (12, "accelerators.other.memory_bandwidth_gb_s.confidence"),
+        (15, "servers.box.accelerator"),
+        (17, "servers.box.rated_w"),
+        (22, "servers.box2.nic_gb_s"),
+        (25, "instances.i.accelerator"),
+        (25, "instances.i.on_demand_usd_per_h.any"),
+        (27, "regions.westeurope.rtt_ms.atlantis"),
+        (27, "regions.westeurope.aliases"),
+        (28, "regions.northeurope.carbon"),
+        (28, "regions.northeurope.rtt_via"),
+        (30, "llms.mine.as_of"),
+        (31, "llms.yours.config"),
+        (33, "engines.vllm.memory_fraction"),
+    } - told == set()
+
+
+def test_a_faulty_entry_is_not_missed_by_those_that_refer_to_it(tmp_path):
+    """A server of an accelerator with a typo is not said to lead nowhere."""
+    text = "accelerators:\n  l4: {tdp_w: -1}\nservers:\n  l4-8: {rated_w: 2100}\n"
+    (fault,) = _faults(tmp_path, text)
+    assert fault.field == "accelerators.l4.tdp_w"
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("accelerators: {l4: {tdp_w: true}}", "accelerators.l4.tdp_w"),
+        ("accelerators: {l4: {tdp_w: {value: true}}}", "accelerators.l4.tdp_w"),
+        ("accelerators: {l4: {tdp_w: 1.0e+30}}", "accelerators.l4.tdp_w"),
+        ("accelerators: {l4: {tdp_w: .inf}}", "accelerators.l4.tdp_w"),
+        ("accelerators: {l4: {tdp_w: .nan}}", "accelerators.l4.tdp_w"),
+        ("accelerators: {l4: {tflops: {bf16: 0}}}", "accelerators.l4.tflops.bf16"),
+        ("accelerators: {l4: {tflops: {bf16: yes}}}", "accelerators.l4.tflops.bf16"),
+        ("accelerators: {l4: {memory_gib: 1.0e+12}}", "accelerators.l4.memory_gib"),
+        ("accelerators: {l4: {price_usd: true}}", "accelerators.l4.price_usd"),
+        ("accelerators: {l4: {idle_w: 73}}", "accelerators.l4.idle_w"),
+        ("accelerators: {l4: {as_of: garbage}}", "accelerators.l4.as_of"),
+        ("accelerators: {l4: {as_of: 2026-13}}", "accelerators.l4.as_of"),
+        ('accelerators: {l4: {as_of: "2026-02-30"}}', "accelerators.l4.as_of"),
+        ("accelerators: {l4: {confidence: sure}}", "accelerators.l4.confidence"),
+        ("accelerators: {l4: {source: 5}}", "accelerators.l4.source"),
+        ("accelerators: {l4: {stated: 5}}", "accelerators.l4.stated"),
+        ("servers: {dgx-h200: {rated_w: 500, typical_w: null}}", "servers.dgx-h200.rated_w"),
+        ("servers: {dgx-h100: {typical_w: 11000}}", "servers.dgx-h100.typical_w"),
+        ("servers: {dgx-h100: {price_usd: 1.0e+20}}", "servers.dgx-h100.price_usd"),
+        ("instances: {p5.48xlarge: {on_demand_usd_per_h: {a: 1.0e+9}}}", "on_demand_usd_per_h.a"),
+        ("regions: {westeurope: {rtt_ms: {eastus: 1.0e+9}}}", "regions.westeurope.rtt_ms.eastus"),
+        ("regions: {westeurope: {aliases: [northeurope]}}", "regions.westeurope.aliases"),
+        ("regions: {westeurope: {aliases: [eu-west-1]}}", "regions.westeurope.aliases"),
+        ("sources: {s: {title: t, kind: k, as_of: garbage}}", "sources.s.as_of"),
+    ],
+)
+def test_senseless_values_are_refused(tmp_path, text, field):
+    """Numbers beyond measure, watts that contradict each other, dates that are none, names of others."""
+    (fault,) = _faults(tmp_path, text)
+    assert fault.field.endswith(field)
+
+
+@pytest.mark.parametrize("date", ["2026", "2026-10", "2026-Q3", "2026-10-02", '"2026"', "not stated"])
+def test_dates_in_all_lengths(tmp_path, date):
+    """Year, month, quarter or day, with or without quotes."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"accelerators: {{l4: {{tdp_w: {{value: 60, as_of: {date}}}}}}}", encoding="utf-8")
+    assert load_catalog(path).accelerators["l4"].provenance("tdp_w").as_of == date.strip('"')
+
+
+def test_names_of_llms_are_their_own(tmp_path):
+    """An alias of another model is refused; one's own copy of a shipped model answers to its name."""
+    config = {"config": str(EXAMPLE.parent / "models" / "my-llm")}
+    shared = {**config, "hugging_face_id": "meta-llama/Llama-3.1-8B"}
+    assert load_catalog(inline={"llms": {"copy": shared}}).llm("meta-llama/Llama-3.1-8B").id == "copy"
+    for entries in (
+        {"a": {**config, "aliases": ["llama-3.1-8b"]}},
+        {"a": {**config, "aliases": ["Qwen/Qwen3-8B"]}},
+        {"a": {**config, "aliases": ["x"]}, "b": {**config, "aliases": ["X"]}},
+        {"a": shared, "b": shared},
+    ):
+        with pytest.raises(InputFaults, match="which is a name of"):
+            load_catalog(inline={"llms": entries})
