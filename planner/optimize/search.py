@@ -1,10 +1,9 @@
 """One search: the best plan, the best bound and the clock, for one goal.
 
-Small programs go to CP-SAT whole. Others are solved in rounds: HiGHS decides servers, racks and replicas
-with continuous traffic and the failures that are known to matter; traffic is made whole around that
-design; each failure not yet in the program is tried on the result, and those that it does not survive
-join the program. What gap is left, CP-SAT works on from the plan found, where the program is not too
-large for it.
+The program is solved in rounds: HiGHS decides servers, racks and replicas with continuous traffic and the
+failures that are known to matter; traffic is made whole around that design; each failure not yet in the
+program is tried on the result, and those that it does not survive join the program. What gap is left,
+CP-SAT works on from the plan found, where the program is not too large for it.
 """
 
 from __future__ import annotations
@@ -31,9 +30,6 @@ from planner.optimize.solution import (
 )
 from planner.optimize.solvers import cp_sat, highs
 from planner.optimize.solvers.outcome import Outcome
-
-SMALL_COLUMNS = 400
-"""Programs up to this many columns go to CP-SAT at once."""
 
 LARGE_COLUMNS = 20_000
 """CP-SAT finds nothing in larger programs in useful time; they are left to HiGHS."""
@@ -74,6 +70,7 @@ class Search:
         self.objective = math.inf
         self._told = math.inf
         self.bound = -math.inf
+        self._exact_bound = -math.inf  # of CP-SAT, which counts in whole numbers
         self.stages: list[Mapping[str, object]] = []
         self.active: list[int] = []
         self.adopted: Floats | None = None
@@ -91,18 +88,16 @@ class Search:
 
     def run(self) -> Solution:
         """Search until the gap or the time is met."""
-        small = len(self.arrays.cost) <= SMALL_COLUMNS
         if self._relax() == "infeasible":
             return self._infeasible()
-        if not small:
-            gaps = (FIRST_PLAN_GAP, self.settings.relative_gap / 2)
-            for gap in gaps if self.best is None else gaps[1:]:
-                status = "again"
-                while status == "again" and not self._done():
-                    status = self._design_round(max(gap, self.settings.relative_gap / 2))
-                if status == "infeasible":
-                    return self._infeasible()
-        if not self._done() and (small or len(self.arrays.cost) <= LARGE_COLUMNS):
+        gaps = (FIRST_PLAN_GAP, self.settings.relative_gap / 2)
+        for gap in gaps if self.best is None else gaps[1:]:
+            status = "again"
+            while status == "again" and not self._done():
+                status = self._design_round(max(gap, self.settings.relative_gap / 2))
+            if status == "infeasible":
+                return self._infeasible()
+        if not self._done() and len(self.arrays.cost) <= LARGE_COLUMNS:
             outcome = self._whole_program()
             if outcome.status == "infeasible" and self.best is None:
                 return self._infeasible()
@@ -217,6 +212,7 @@ class Search:
         )
         if outcome.status != "infeasible":
             self._raise_bound(outcome.bound)
+            self._exact_bound = max(self._exact_bound, outcome.bound)
         self._record("whole program", outcome.seconds, outcome.status)
         if outcome.values is not None:
             self._offer(outcome.values, "whole program")
@@ -319,6 +315,8 @@ class Search:
         # Objective coefficients are integers: a bound can be rounded up, less what doubles lose.
         slack = 1e-9 * abs(self.bound) + 1e-3 if math.isfinite(self.bound) else 0.0
         bound = math.ceil(self.bound - slack) if math.isfinite(self.bound) else 0
+        if math.isfinite(self._exact_bound):
+            bound = max(bound, round(self._exact_bound))
         if self.best is None:
             return Solution("unknown", 0, bound, {}, tuple(self.stages))
         objective = round(self.objective)

@@ -80,9 +80,7 @@ class _Names:
             self._region((*at, "origins", region), region)
         for place, region in enumerate(_list(workload.get("regions"))):
             self._region((*at, "regions", place), region)
-        performance = self.document.data.get("performance")
-        measured = isinstance(performance, Mapping) and performance.get("provider") == "table"
-        if workload.get("slo") is None and workload.get("tier") != "batch" and not measured:
+        if workload.get("slo") is None and workload.get("tier") != "batch" and not self._measured():
             self.faults.append(
                 self.document.fault(
                     (*at, "slo"),
@@ -92,6 +90,10 @@ class _Names:
                     " (performance: {provider: table}); or set tier: batch",
                 )
             )
+
+    def _measured(self) -> bool:
+        performance = self.document.data.get("performance")
+        return isinstance(performance, Mapping) and performance.get("provider") == "table"
 
     def _fleet(self, fleet: Mapping[str, Any]) -> None:
         for index, server in enumerate(_list(fleet.get("buy"))):
@@ -122,7 +124,9 @@ class _Names:
             self._region((*at, "region"), rent["region"])
         priced = rent.get("usd_per_h") is not None
         accelerator = rent.get("accelerator")
-        if isinstance(accelerator, str) and accelerator not in self.table.accelerators:
+        if isinstance(accelerator, str) and self._measured() and priced:
+            pass  # a name: where the table has no rate for it, it serves nothing
+        elif isinstance(accelerator, str) and accelerator not in self.table.accelerators:
             known = self.catalog.accelerators
             self._member((*at, "accelerator"), accelerator, "accelerator", known)
             if not priced and accelerator in known and known[accelerator].rent_usd_per_h is None:

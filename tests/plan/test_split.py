@@ -36,7 +36,7 @@ def measured(tmp_path, decode_usd_per_h: float, serving: list[str]) -> dict[str,
         "fleet": {
             "rent": [
                 {"accelerator": "a100-80-sxm", "count": 1, "usd_per_h": 2.0, "region": "any", "max_count": 9},
-                {"accelerator": "l4", "count": 1, "usd_per_h": decode_usd_per_h, "region": "any", "max_count": 9},
+                {"accelerator": "l4", "count": 1, "usd_per_h": decode_usd_per_h, "region": "any"},
             ]
         },
         "performance": {"provider": "table", "path": str(tmp_path / "rates.csv")},

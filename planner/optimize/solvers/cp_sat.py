@@ -74,6 +74,9 @@ def solve(
     solver.parameters.relative_gap_limit = relative_gap
     solver.parameters.random_seed = seed
     solver.parameters.num_workers = max(workers, 1)
+    # The step of presolve that looks for rows inside rows calls a feasible program infeasible (OR-Tools 9.15;
+    # tests/oracle/test_peers.py has one).
+    solver.parameters.presolve_inclusion_work_limit = 0
     # Elsewhere than in the main thread somebody else listens for Ctrl-C, and CP-SAT would take that away.
     solver.parameters.catch_sigint_signal = threading.current_thread() is threading.main_thread()
     if deterministic_limit is not None:

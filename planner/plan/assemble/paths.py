@@ -24,9 +24,9 @@ from planner.shapes import MenuEntry, Promise
 from planner.topology import Question
 from planner.topology.nodes import Graph
 
-LEAST_LOAD = LOAD_SCALE // 100_000
+LEAST_LOAD = 1
 """Load of a unit of traffic, however little it is: no workload, even of a request a day, may look as if it
-needed no replica at all. A thousand units of the least load keep a hundredth of a replica busy."""
+needed no replica at all."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from planner.plan.verify.violation import Violation, exceeds, same
 
 FAMILY = "capacity"
 
-LOAD_TOLERANCE = 1e-4
-"""Replicas: plans count the load of a unit of traffic in ten-millionths of a replica, rounded; a thousand
-units may be off by this much in all, a ten-thousandth of one replica."""
+LOAD_TOLERANCE = 1e-7
+"""Replicas for each unit of traffic: plans count its load in ten-millionths of a replica, rounded. All of a
+workload's thousand units may be off by a ten-thousandth of one replica."""
 
 
 def check(context: Context) -> Iterator[Violation]:
@@ -39,11 +39,13 @@ def check(context: Context) -> Iterator[Violation]:
             if not same(found, value):
                 text = f"{field} is {found:.9g}, the routes and service columns make {value:.9g}"
                 yield Violation(f"{row}/{field}", FAMILY, text, found, value, "")
+    workloads = Counter(pool for pool, _, _ in stated)
     free = context.setting.scenario.reliability.headroom
     for (pool, period), load_of_pool in used.items():
         count = context.pools[pool].count if pool in context.pools else 0
         limit = (1 - free) * count
-        if exceeds(load_of_pool, limit + LOAD_TOLERANCE):
+        rounded = LOAD_TOLERANCE * context.setting.units_total * workloads[pool]
+        if exceeds(load_of_pool, limit + rounded):
             text = f"needs {load_of_pool:.6g} replicas of {limit:.6g} ({count} less {free:.0%} headroom)"
             row = f"capacity/{pool}{label(period)}"
             yield Violation(row, FAMILY, text, load_of_pool, limit, "replicas")

@@ -1,0 +1,1 @@
+"""Other planners' own instances, asked of this one: one command each."""
