@@ -2,7 +2,7 @@
 
 `python -m benchmarks.peers.aiconfigurator` takes the peer's own worker rates (Llama 3.1 70B FP8 on H200,
 4,000 tokens in, 500 out, TTFT 1,000 ms, TPOT 30 ms) and asks for the fewest GPUs. The peer rounds the
-ratio of prefill to decode workers inside a unit of 8 GPUs and repeats the unit; here the two pools are counted
+ratio of prefill to decode workers inside units of 8 GPUs; here the two pools are counted
 apart.
 """
 

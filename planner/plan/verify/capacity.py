@@ -39,12 +39,12 @@ def check(context: Context) -> Iterator[Violation]:
             if not same(found, value):
                 text = f"{field} is {found:.9g}, the routes and service columns make {value:.9g}"
                 yield Violation(f"{row}/{field}", FAMILY, text, found, value, "")
-    workloads = Counter(pool for pool, _, _ in stated)
+    workloads = Counter((pool, period) for pool, _, _, period in stated)
     free = context.setting.scenario.reliability.headroom
     for (pool, period), load_of_pool in used.items():
         count = context.pools[pool].count if pool in context.pools else 0
         limit = (1 - free) * count
-        rounded = LOAD_TOLERANCE * context.setting.units_total * workloads[pool]
+        rounded = LOAD_TOLERANCE * context.setting.units_total * workloads[pool, period]
         if exceeds(load_of_pool, limit + rounded):
             text = f"needs {load_of_pool:.6g} replicas of {limit:.6g} ({count} less {free:.0%} headroom)"
             row = f"capacity/{pool}{label(period)}"
