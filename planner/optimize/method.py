@@ -9,7 +9,8 @@
 4. CP-SAT searches the whole program from that plan while time and gap are left; small programs start here.
 5. Among plans of (nearly) the same cost the simplest is kept: fewest pools, fewest replicas.
 
-The bound is the best of all stages; it always belongs to the real program.
+The bound is the best of all stages; it always belongs to the real program. A goal that is a ratio (cost
+per token, tokens per watt) is reached by a few such searches, each with a price on unserved demand (`ratio`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import scipy.sparse
 from planner.optimize.build import build_program
 from planner.optimize.problem import Goal, Integers, Problem
 from planner.optimize.program import Arrays, Floats, RowInfo
+from planner.optimize.ratio import least_ratio
 from planner.optimize.search import DETERMINISTIC_UNITS_PER_S, Search
 from planner.optimize.solution import (
     Keeper,
@@ -72,14 +74,20 @@ def solve_problem(
         aimed = _aim(arrays, goal)
         left = max(deadline - time.perf_counter(), 0.0) / (len(goals) - number)
         limited = replace(settings, time_limit_s=max(left, LEAST_SECONDS))
-        search = Search(aimed, limited, listener, best, keeper)
-        if start is not None and best is None:
-            search.adopt(_laid_out(arrays, start))
-            adopted = search.adopted
-        found = search.run()
+        if goal.lost is not None:
+            ratio = least_ratio(aimed, goal, limited, listener, best)
+            found, values = ratio.solution, ratio.values
+            if values is not None:
+                arrays, aimed = ratio.serving_as_much(arrays), ratio.serving_as_much(aimed)
+        else:
+            search = Search(aimed, limited, listener, best, keeper)
+            if start is not None and best is None:
+                search.adopt(_laid_out(arrays, start))
+                adopted = search.adopted
+            found, values = search.run(), search.best
         if found.status in ("infeasible", "unknown"):
             break
-        solution, best = found, search.best
+        solution, best = found, values
         first = first or found
         stages += [{"goal": goal.name, **stage} for stage in found.stages]
         aims.append(aimed.cost)
@@ -141,7 +149,7 @@ def _laid_out(arrays: Arrays, values: Mapping[str, Integers]) -> Floats:
     return vector
 
 
-COST = Goal("cost", "micro-USD/h", {})
+COST = Goal("cost", "micro-USD/h", {}, cost_factor=1)
 """The goal of a problem that states none."""
 
 LEAST_SECONDS = 1.0
@@ -150,11 +158,11 @@ LEAST_SECONDS = 1.0
 
 def _aim(arrays: Arrays, goal: Goal) -> Arrays:
     """Return the program with the goal's amounts for costs."""
-    if goal.name == COST.name:
+    if goal.name == COST.name or (goal.cost_factor == 1 and not goal.amounts):
         return arrays
-    cost = np.zeros_like(arrays.cost)
+    cost = goal.cost_factor * arrays.cost
     for kind, amounts in goal.amounts.items():
-        cost[arrays.block(kind)] = amounts
+        cost[arrays.block(kind)] += amounts
     return replace(arrays, cost=cost)
 
 

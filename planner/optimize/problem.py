@@ -136,12 +136,14 @@ class Hostings:
     accelerators: accelerators of one replica, if it stays inside one server (0 otherwise).
     whole_servers: servers that one replica takes whole, if it needs more than one (0 otherwise).
     Sizes inside one server divide each other (1, 2, 4, 8 ...), so that counting per level is exact.
+    cost: micro-USD/h of each replica, whatever its load (electricity while awake); empty: nothing.
     """
 
     pool: Integers
     host_group: Integers
     accelerators: Integers
     whole_servers: Integers
+    cost: Integers = field(default_factory=lambda: integers([]))
 
 
 @dataclass(frozen=True)
@@ -231,11 +233,17 @@ class Goal:
     """Something to minimize: the sum of `amounts` times the variables of each kind.
 
     name: `cost`, `power`, `served/1` ... unit: of the value. Kinds that are absent count nothing.
+    cost_factor: how often the costs of the tables count, besides the amounts.
+    lost: (demands,) for a ratio: what is minimized is then the amount over what is served, `served_most`
+    less `lost` for every unit left unserved. None: the amount itself.
     """
 
     name: str
     unit: str
     amounts: Mapping[str, Integers]
+    cost_factor: int = 0
+    lost: Integers | None = None
+    served_most: int = 0
 
 
 @dataclass(frozen=True)

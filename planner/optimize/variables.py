@@ -74,6 +74,12 @@ def lane_units(problem: Problem) -> Integers:
     return units
 
 
+def hosting_cost(problem: Problem) -> Integers:
+    """Return (hostings,) micro-USD/h of each replica."""
+    hostings = problem.hostings
+    return hostings.cost if len(hostings.cost) else np.zeros_like(hostings.pool)
+
+
 def add_variables(program: Program, problem: Problem) -> Columns:
     """Add the columns of every kind, with their bounds and their cost, and return their numbers."""
     demands = problem.demands
@@ -89,7 +95,7 @@ def add_variables(program: Program, problem: Problem) -> Columns:
     cost = {
         "servers": problem.candidates.cost,
         "mixes": problem.mixes.cost,
-        "replicas": np.zeros_like(problem.hostings.pool),
+        "replicas": hosting_cost(problem),
         "flow": problem.flows.cost,
         "assign": problem.assignments.cost,
         "unserved": np.maximum(demands.unserved_cost, 0),

@@ -294,6 +294,11 @@ def host_w(server: Server, load: ArrayInput) -> Array:
     return np.asarray(idle + (full - idle) * np.clip(np.asarray(load, dtype=float), 0.0, 1.0))
 
 
+def host_dynamic_w(server: Server) -> float:
+    """Return what a fully loaded server draws above idle besides its accelerators, W."""
+    return float(host_w(server, 1.0) - host_w(server, 0.0))
+
+
 def server_idle_w(server: Server, accelerator: Accelerator) -> float:
     """Return expected watts of a powered server that serves nothing."""
     return float(host_w(server, 0.0)) + server.accelerators * idle_w(accelerator)

@@ -120,7 +120,7 @@ class PoolFacts:
     """One pool as its replica groups describe it.
 
     servers: the server behind each slice of each replica, once per accelerator taken: name ->
-    accelerators. first: a server that hosts it. count: replicas.
+    accelerators. first: a server that hosts it. count: replicas. awake_w: of each replica.
     """
 
     name: str
@@ -130,6 +130,7 @@ class PoolFacts:
     count: int
     first: ServerPlan
     accelerators_on: Mapping[str, int]
+    awake_w: int = 0
 
     @property
     def rented(self) -> bool:
@@ -197,6 +198,7 @@ def pools_of(content: Content) -> dict[str, PoolFacts]:
                 count=sum(group.count for group in members),
                 first=servers[next(iter(taken))],
                 accelerators_on=taken,
+                awake_w=leader.awake_w,
             )
     return pools
 

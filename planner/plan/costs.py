@@ -10,8 +10,9 @@ is multiplied, so that sums are exact:
 - rent of a rented server: its price (electricity is part of it), what was paid ahead over the term, and
   the interruptions expected of a spot unit;
 - idle electricity of an owned server: idle kW x PUE x tariff;
-- dynamic electricity of a unit of traffic: joules per request x rate of the unit x PUE x tariff of its
-  period x the period's share of the day;
+- dynamic electricity of a replica: its awake watts x PUE x tariff; of a unit of traffic: joules per request
+  beyond them, the host's with them, x rate of the unit x PUE x tariff of its period x the period's share of
+  the day;
 - network of a unit of traffic: what its answers cost to send, spread over the day;
 - retrofit of a rack to liquid: its price / (infrastructure life x 8760 h);
 - opening of a site while any server is powered there; unserved traffic at its price.
@@ -26,7 +27,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from planner.catalog import Catalog, Server
-from planner.plan.content import Columns, Content, RouteUse, Setting, route_uses
+from planner.performance.awake import joules_beyond_awake
+from planner.performance.power import host_dynamic_w
+from planner.plan.content import Columns, Content, PoolFacts, RouteUse, Setting, pools_of, route_uses
 from planner.plan.hosts import idle_w, offer_of, provisioned_w, server_model
 from planner.plan.tariff import usd_per_kwh
 from planner.plan.traffic import SECONDS_PER_HOUR, egress_usd_per_h
@@ -94,7 +97,7 @@ def plan_micro_cost(content: Content, setting: Setting, columns: Columns) -> Mic
     dynamic = sum(
         use.route.units * dynamic_micro_usd_per_unit(use, setting)
         for use in route_uses(content, setting, columns)
-    )
+    ) + sum(pool.count * awake_micro_usd(pool, setting) for pool in pools_of(content).values())
     graph = setting.graph
     return MicroCost(
         depreciation=depreciation,
@@ -150,9 +153,34 @@ def idle_electricity_micro_usd(server: ServerPlan, setting: Setting) -> int:
     return electricity_micro_usd(server_idle_w(server, setting), server_pue(server, setting), tariff)
 
 
+def request_joules(use: RouteUse, setting: Setting) -> float:
+    """Return the energy of one request of a route in one of its pools, beyond idle and awake, J.
+
+    That of its accelerators, and the share of its load in what the host draws more when it is busy.
+    Measured rates know no watts.
+    """
+    column = use.column
+    if column.joules_per_request <= 0 or column.rate_rps <= 0:
+        return 0.0
+    derate = setting.scenario.performance.derate.get(use.workload.name, 1.0)
+    joules = joules_beyond_awake(column, use.pool.awake_w, derate)
+    model = server_model(use.pool.first, setting.scenario, setting.catalog)
+    if model is not None:
+        taken = use.pool.shape.shape().accelerators / model.accelerators
+        joules += host_dynamic_w(model) * taken / column.rate_rps
+    return joules
+
+
 def dynamic_watts_per_unit(use: RouteUse, setting: Setting) -> float:
-    """Return the watts above idle that one unit of traffic causes in one of its pools, day's mean."""
-    return use.column.joules_per_request * setting.mean_unit_rps(use.workload, use.route.period)
+    """Return the watts beyond idle and awake of one unit of traffic in one of its pools, day's mean."""
+    return request_joules(use, setting) * setting.mean_unit_rps(use.workload, use.route.period)
+
+
+def awake_micro_usd(pool: PoolFacts, setting: Setting) -> int:
+    """Return the electricity of the awake watts of one replica of a pool, micro-USD/h."""
+    site = setting.graph.nodes[pool.site]
+    tariff = 0.0 if pool.rented else usd_per_kwh(site, setting.scenario.economics)
+    return electricity_micro_usd(pool.awake_w, server_pue(pool.first, setting), tariff)
 
 
 def dynamic_micro_usd_per_unit(use: RouteUse, setting: Setting) -> int:

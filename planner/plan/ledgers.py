@@ -22,17 +22,16 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from planner.plan.content import Columns, Content, Setting, route_uses
+from planner.plan.content import Columns, Content, Setting
 from planner.plan.costs import (
     MICRO,
     WATTS_PER_KW,
-    dynamic_watts_per_unit,
     plan_micro_cost,
     retrofit_usd,
     server_capex_usd,
-    server_idle_w,
     server_pue,
 )
+from planner.plan.draw import carbon_mg_per_h, period_milliwatts
 from planner.plan.fabric import fabric_gb_per_request, oversubscribed
 from planner.plan.traffic import SECONDS_PER_HOUR, egress_gb_s
 from planner.plan.types import LedgerRow, Ledgers, ServerPlan
@@ -43,7 +42,6 @@ WATT_TOLERANCE = 1e-6
 
 MG_PER_G = 1000.0
 MG_PER_KG = 1_000_000
-MILLIWATTS_PER_WATT = 1000
 MILLIWATTS_PER_KW = 1_000_000
 TOKENS_PER_MTOK = 1e6
 
@@ -243,41 +241,6 @@ def served_mtok_per_h(content: Content, setting: Setting) -> tuple[float, float]
     return tokens_in / TOKENS_PER_MTOK, tokens_out / TOKENS_PER_MTOK
 
 
-def carbon_mg_per_h(content: Content, setting: Setting, columns: Columns) -> int:
-    """Return the carbon of all electricity, rented servers included, mg CO2 per hour over the day.
-
-    Whole milligrams per server (idle) and per unit of traffic (dynamic).
-    """
-    nodes = setting.graph.nodes
-    total = 0
-    for server in content.servers:
-        idle = server_idle_w(server, setting)
-        total += carbon_mg(idle, server_pue(server, setting), nodes[server.site]["carbon_g_per_kwh"])
-    for use in route_uses(content, setting, columns):
-        watts = dynamic_watts_per_unit(use, setting)
-        pue = server_pue(use.pool.first, setting)
-        total += use.route.units * carbon_mg(watts, pue, nodes[use.pool.site]["carbon_g_per_kwh"])
-    return total
-
-
-def expected_milliwatts(content: Content, setting: Setting, columns: Columns) -> dict[str, int]:
-    """Return the expected draw of all powered servers in each period, mW.
-
-    Whole milliwatts per server and unit of traffic.
-    """
-    idle = sum(server_idle_w(server, setting) * MILLIWATTS_PER_WATT for server in content.servers)
-    drawn = dict.fromkeys(setting.day.names, idle)
-    for use in route_uses(content, setting, columns):
-        watts = use.column.joules_per_request * setting.unit_rps(use.workload, use.route.period)
-        drawn[use.route.period] += use.route.units * round(watts * MILLIWATTS_PER_WATT)
-    return drawn
-
-
-def carbon_mg(watts: float, pue: float, g_per_kwh: float) -> int:
-    """Return mg CO2 per hour of `watts` of IT load."""
-    return round(watts / WATTS_PER_KW * pue * float(g_per_kwh) * MG_PER_G)
-
-
 def capex_usd(content: Content, setting: Setting) -> int:
     """Return the money paid at once for bought and reserved servers and retrofits, each up to whole USD."""
     servers = sum(math.ceil(server_capex_usd(server, setting)) for server in content.servers)
@@ -307,7 +270,7 @@ def budget_rows(content: Content, setting: Setting, columns: Columns) -> list[Le
                 limits.expected_kw,
                 "kW",
             )
-            for period, drawn in expected_milliwatts(content, setting, columns).items()
+            for period, drawn in period_milliwatts(content, setting, columns).items()
         ),
         ("servers/total", len(content.servers), limits.servers, "servers"),
         *(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from planner.plan.content import Columns, Content, Setting, pools_of, route_uses
 from planner.plan.costs import WATTS_PER_KW, plan_micro_cost, server_pue
+from planner.plan.draw import carbon_mg_per_h
 from planner.plan.ledgers import (
     MG_PER_KG,
     TOKENS_PER_MTOK,
     capex_usd,
-    carbon_mg_per_h,
     served_mtok_per_h,
     server_grid_w,
 )

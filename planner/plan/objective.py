@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 PEOPLE_UNITS: Mapping[str, tuple[float, str]] = {
     "micro-USD/h": (1e6, "USD/h"),
+    "nano-USD/h": (1e9, "USD/h"),
     "mW": (1e6, "kW"),
     "mg CO2/h": (1e6, "kg CO2/h"),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from planner.performance.awake import awake_w
 from planner.performance.handover import side_objective, wire_rate_rps
 from planner.performance.links import DEFAULT_NIC_GB_S
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
@@ -26,6 +27,7 @@ from planner.performance.shape import Role, Shape
 from planner.performance.types import ReplicaModel
 from planner.plan.content import ColumnKey, Columns, Content, PoolFacts, Setting, pools_of
 from planner.plan.hosts import server_model
+from planner.plan.traffic import mean_requests
 from planner.scenario import Workload
 
 ReplicaKind = tuple[Shape, str]
@@ -81,6 +83,7 @@ class ServiceTable:
         self._curves: dict[tuple[ReplicaKind, str], LatencyCurves | None] = {}
         self._computed: dict[tuple[ReplicaKind, str], dict[float, ServiceColumn]] = {}
         self._rates: RateTable | None = None
+        self._awake: dict[ReplicaKind, int] = {}
 
     @property
     def measured(self) -> bool:
@@ -122,6 +125,16 @@ class ServiceTable:
             memory_fraction=scenario.performance.memory_fraction,
             confidence=scenario.reliability.confidence,
         )
+
+    def awake_w(self, pool: str) -> int:
+        """Return what a replica of a pool draws above idle while it is in service, whole watts."""
+        kind = self._kind(pool)
+        if kind not in self._awake:
+            llm = self.pools[pool].shape.llm
+            workloads = self.setting.scenario.workloads
+            served = [workload for workload in workloads if llm in self.setting.llms_of(workload)]
+            self._awake[kind] = awake_w(self.replica(pool), mean_requests(served))
+        return self._awake[kind]
 
     def curves(self, pool: str, workload: Workload) -> LatencyCurves | None:
         """Return latency over load of a pool's replica; None where nothing is predicted."""

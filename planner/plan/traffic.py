@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
+from planner.performance.profile import RequestProfile
 from planner.scenario import Workload
+from planner.scenario.distributions import TokenDistribution
 
 STREAMED_BYTES_PER_OUTPUT_TOKEN = 200.0
 """A token streamed to the user: a server-sent event with a JSON chunk of the OpenAI chat format, about
@@ -21,3 +25,23 @@ def egress_gb_s(workload: Workload, rate_rps: float) -> float:
 def egress_usd_per_h(workload: Workload, rate_rps: float, usd_per_gb: float) -> float:
     """Return the price of sending the answers at `rate_rps` to users, USD/h."""
     return egress_gb_s(workload, rate_rps) * SECONDS_PER_HOUR * usd_per_gb
+
+
+def mean_requests(workloads: Iterable[Workload]) -> RequestProfile | None:
+    """Return what the requests of several workloads are like on average, None without any.
+
+    Lengths and prefix hits weigh by the rate of their workload.
+    """
+    asked = [workload for workload in workloads if workload.rate_rps > 0]
+    rate = sum(workload.rate_rps for workload in asked)
+    if not rate:
+        return None
+
+    def mean(value: Callable[[Workload], float]) -> float:
+        return sum(workload.rate_rps * value(workload) for workload in asked) / rate
+
+    return RequestProfile(
+        input_tokens=TokenDistribution.model_validate(mean(lambda w: float(w.input_tokens.mean))),
+        output_tokens=TokenDistribution.model_validate(mean(lambda w: float(w.output_tokens.mean))),
+        prefix_hit_rate=mean(lambda w: w.prefix_hit_rate),
+    )

@@ -96,6 +96,7 @@ class ReplicaGroup(_Record):
     """Equal replicas of one pool in one fabric domain (or one rented site).
 
     placements: for each replica the accelerators it takes, as `server-name:first-last` slices.
+    awake_w: what each replica draws above idle while it is in service, whatever it carries.
     """
 
     pool: str
@@ -105,6 +106,7 @@ class ReplicaGroup(_Record):
     server: str
     count: int
     placements: list[list[str]]
+    awake_w: int = 0
 
 
 class PeriodPlan(_Record):

@@ -176,6 +176,7 @@ def _place_replicas(
                         server=group[1],
                         count=len(placements),
                         placements=placements,
+                        awake_w=pool.awake_w,
                     )
                 )
     return placed

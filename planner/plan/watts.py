@@ -9,8 +9,10 @@ from planner.plan.costs import dynamic_watts_per_unit, server_idle_w
 
 
 def pool_dynamic_w(content: Content, setting: Setting, columns: Columns) -> dict[str, float]:
-    """Return the watts above idle that its traffic causes in each pool, mean over the day."""
+    """Return the watts above idle of each pool, mean over the day: awake replicas and traffic."""
     watts: dict[str, float] = defaultdict(float)
+    for pool in pools_of(content).values():
+        watts[pool.name] += pool.count * pool.awake_w
     for use in route_uses(content, setting, columns):
         watts[use.pool.name] += use.route.units * dynamic_watts_per_unit(use, setting)
     return dict(watts)

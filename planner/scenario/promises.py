@@ -10,7 +10,12 @@ from planner.files import FieldProblem, FileModel
 Loss = Literal["server", "scale_up_domain", "rack", "feed", "cooling_loop", "site", "spot"]
 LevelOf = Literal[Loss, "upgrade"]
 Share = Annotated[float, Field(gt=0, le=1)]
-Cheaper = Literal["cost", "power", "carbon", "servers"]
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+
+WEIGHTED = "weighted"
+"""The goal that stands for a weighted sum."""
+Cheaper = Literal["cost", "power", "carbon", "servers", "usd_per_mtok"]
+Weighed = Literal["cost", "power", "carbon", "servers"]
 Better = Literal["served", "tokens_per_s_per_mw"]
 
 
@@ -97,18 +102,33 @@ class Objective(FileModel):
         list[Cheaper] | None,
         BeforeValidator(_as_list, json_schema_input_type=list[Cheaper] | Cheaper | None),
     ] = Field(
-        default=None, description="cost (USD/h), power (expected kW), carbon (kg/h), servers (powered)."
+        default=None,
+        description="cost (USD/h), power (expected IT kW), carbon (kg/h), servers (powered),"
+        " usd_per_mtok (cost per million tokens served, input and output).",
     )
     maximize: Annotated[
         list[Better] | None,
         BeforeValidator(_as_list, json_schema_input_type=list[Better] | Better | None),
-    ] = Field(default=None, description="served (demand, by priority), tokens_per_s_per_mw.")
+    ] = Field(
+        default=None,
+        description="served (demand, by priority), tokens_per_s_per_mw (output tokens per second and MW at"
+        " the grid, cooling included).",
+    )
+    weights: Mapping[Weighed, Weight] | None = Field(
+        default=None,
+        description="Minimize one sum instead of a list: USD/h that each USD/h of cost, kW of expected power,"
+        " kg/h of carbon and powered server counts, e.g. {cost: 1, carbon: 0.2}; three decimals count.",
+    )
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> Self:
         goals = [name for _, name in self.goals]
         if len(set(goals)) < len(goals):
             raise FieldProblem(f"a goal twice in {goals}", "each goal once")
+        if self.weights is not None and self.minimize:
+            raise FieldProblem("weights and minimize", "one of the two", at=("weights",))
+        if self.weights is not None and not self.weights:
+            raise FieldProblem("no weight", "e.g. {cost: 1, carbon: 0.2}", at=("weights",))
         return self
 
     @property
@@ -117,4 +137,6 @@ class Objective(FileModel):
         goals: list[tuple[Literal["minimize", "maximize"], str]] = []
         goals += [("maximize", name) for name in self.maximize or []]
         goals += [("minimize", name) for name in self.minimize or []]
+        if self.weights is not None:
+            goals.append(("minimize", WEIGHTED))
         return goals or [("minimize", "cost")]

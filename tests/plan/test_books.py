@@ -11,6 +11,7 @@ import pytest
 
 import planner.plan as plan_room
 from planner.catalog import load_catalog
+from planner.performance.power import host_dynamic_w
 from planner.performance.service import ServiceColumn
 from planner.plan.content import read_slice
 from planner.plan.costs import plan_micro_cost, rent_usd_per_h
@@ -19,7 +20,7 @@ from planner.plan.ledgers import plan_ledgers
 from planner.plan.types import Plan
 from planner.plan.watts import server_expectations
 from planner.scenario import Rent
-from tests.plan.tiny import full_decisions, full_plan, safe_decisions, safe_plan
+from tests.plan.tiny import Decisions, full_decisions, full_plan, safe_decisions, safe_plan
 
 BOOKKEEPING = ("content", "hosts", "service_table", "costs", "watts", "ledgers", "metrics", "slo", "books")
 FORBIDDEN = ("planner.optimize", "planner.shapes", "planner.plan.assemble", "planner.plan.unfold",
@@ -38,9 +39,16 @@ def test_owning_a_server_costs_what_the_rules_say() -> None:
     assert cost.rent == cost.retrofit == cost.unserved == 0
 
 
+def safely(awake_w: int) -> Decisions:
+    """Return the safe decisions with replicas that draw so much above idle while they are in service."""
+    plan = safe_decisions()
+    plan.replicas = [group.model_copy(update={"awake_w": awake_w}) for group in plan.replicas]
+    return plan
+
+
 def test_servers_that_stand_already_cost_only_electricity() -> None:
     """Without the three bought servers nothing but electricity and the site's fixed cost is left."""
-    plan = safe_decisions()
+    plan = safely(awake_w=0)
     plan.servers = [server for server in plan.servers if server.origin == "existing"]
     parts = plan_micro_cost(plan, plan.setting, {}).parts
     assert {name for name, amount in parts.items() if amount} == {
@@ -64,27 +72,41 @@ def column(joules_per_request: float) -> ServiceColumn:
 
 
 def test_dynamic_watts_are_spread_over_the_accelerators_and_add_up() -> None:
-    """1,000 J x 48 requests/s are 48 kW over two servers; 7 J x 32 requests/s are 224 W over two."""
-    plan = safe_decisions()
+    """Two replicas awake at 100 W each, then 998 J x 48 requests/s in Amsterdam, 5 J x 32 in Dublin.
+
+    What is awake at 50 requests/s is 2 J of each request. On top, hosts draw more by the load: 48/50 and
+    32/50 of an eighth of what a full one adds. Half of all that falls on each server.
+    """
+    plan = safely(awake_w=100)
     joules = {load.pool: (1000.0 if load.pool.startswith("ams") else 7.0) for load in plan.pools}
     columns = {(p.pool, p.workload, p.rtt_ms): column(joules[p.pool]) for p in plan.pools}
     idle = server_expectations(plan, plan.setting, {})
     loaded = server_expectations(plan, plan.setting, columns)
-    added = {name: loaded[name] - idle[name] for name in loaded}
+    added = {name: loaded[name] - idle[name] + 100 for name in loaded}
+    host = host_dynamic_w(plan.setting.catalog.servers["dgx-h100"]) / 8 / 50
+    ams, dub = 100 + 24 * (998 + host), 100 + 16 * (5 + host)
     assert added == {
-        "ams-old-s1": 24_000,
-        "ams-new-new1": 24_000,
-        "dub-r-01-new1": 112,
-        "dub-r-02-new1": 112,
+        "ams-old-s1": pytest.approx(ams, abs=1),
+        "ams-new-new1": pytest.approx(ams, abs=1),
+        "dub-r-01-new1": pytest.approx(dub, abs=1),
+        "dub-r-02-new1": pytest.approx(dub, abs=1),
     }
 
 
 def test_dynamic_electricity_is_joules_times_rate_times_pue_times_tariff() -> None:
-    """A unit is 0.08 requests/s; at 1,000 J it draws 80 W, at PUE 1.35 and the tariff of each region."""
-    plan = safe_decisions()
+    """A unit is 0.08 requests/s at PUE 1.35 and the tariff of each region; of 1,000 J 2 J are awake watts.
+
+    Each of the two replicas per site is awake at 100 W.
+    """
+    plan = safely(awake_w=100)
     columns = {(p.pool, p.workload, p.rtt_ms): column(1000.0) for p in plan.pools}
     tariff = {s: plan.graph.nodes[s]["electricity_usd_per_kwh"] for s in ("ams", "dub")}
-    expected = 600 * round(0.08 * 1.35 * tariff["ams"] * 1e6) + 400 * round(0.08 * 1.35 * tariff["dub"] * 1e6)
+    host = host_dynamic_w(plan.setting.catalog.servers["dgx-h100"]) / 8 / 50
+    unit_kw = 0.08 * (998 + host) / 1000
+    expected = sum(
+        units * round(unit_kw * 1.35 * tariff[s] * 1e6) + 2 * round(0.1 * 1.35 * tariff[s] * 1e6)
+        for s, units in (("ams", 600), ("dub", 400))
+    )
     assert plan_micro_cost(plan, plan.setting, columns).electricity_dynamic == expected
 
 

@@ -191,6 +191,8 @@ class Decisions:
                 server=first.server, count=len(placements), placements=[list(p) for p in placements],
             )
         )  # fmt: skip
+        awake = ServiceTable(self.setting, pools_of(self)).awake_w(pool)
+        self.replicas[-1] = self.replicas[-1].model_copy(update={"awake_w": awake})
         return pool
 
     def route(self, workload: str, origin: str, pool: str, units: int) -> None:

@@ -25,6 +25,7 @@ from planner.optimize.problem import (
     integers,
 )
 from planner.performance.providers.table import RateTable
+from planner.plan.assemble.draw import Draw, drawn
 from planner.plan.assemble.failures import demands_routed, failure_table
 from planner.plan.assemble.goals import goals_of
 from planner.plan.assemble.limits import (
@@ -43,7 +44,15 @@ from planner.plan.assemble.offers import (
     rack_offers,
     rent_offers,
 )
-from planner.plan.assemble.paths import Lane, Pool, ServingPath, assignment_table, serving_paths
+from planner.plan.assemble.paths import (
+    Lane,
+    Pool,
+    ServingPath,
+    assignment_table,
+    awake_of,
+    awake_replicas,
+    serving_paths,
+)
 from planner.plan.assemble.periods import day_of
 from planner.plan.assemble.serving import (
     Offering,
@@ -107,21 +116,32 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
     offering = _offering(question, hosts, routes, timings)
     mixes, mix_table = _mix_table(classes, offers, scenario.economics.infrastructure_life_years)
     groups, group_table = _host_group_table(graph, offers)
-    pools, hostings = _pool_tables(offering, offers, groups, graph)
+    pools, hostings = _pool_tables(question, offering, offers, groups, graph)
     day = day_of(scenario, graph)
     demands = demand_list(question, day)
     lanes, flow_routes, flows = _flow_tables(question, graph, day, demands, routes)
     lane_period = [day.names.index(period) for _, _, period in lanes]
     paths = serving_paths(question, graph, day, lanes, pools, offers)
     assignments = assignment_table(paths)
-    carbon = [path.carbon_mg for path in paths]
+    hostings, awake_draw = awake_replicas(question, graph, pools, hostings, offers)
+    draw = Draw(
+        {
+            "servers": [
+                drawn(offer.idle_w, offer.pue, float(graph.nodes[offer.site]["carbon_g_per_kwh"]))
+                for offer in offers
+            ],
+            "replicas": awake_draw,
+            "assign": [path.draw for path in paths],
+        }
+    )
     total_units = scenario.solver.demand_units
     use = UnitUse(
+        replica_cost=hostings.cost.tolist(),
         assign_cost=assignments.cost.tolist(),
-        assign_watts=[path.watts for path in paths],
+        assign_milliwatts=[path.milliwatts for path in paths],
         assign_period=[lane_period[lane] for lane in assignments.lane.tolist()],
-        assign_carbon_mg=carbon,
         flow_cost=flows.cost.tolist(),
+        draw=draw,
         unserved_tokens_mtok=[
             _tokens(scenario.workload(demand.workload))
             * day.mean_missing_unit_rps(scenario.workload(demand.workload), demand.arrived, total_units)
@@ -171,10 +191,10 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
                 ],
                 [(lane_period[path.lane], path.fabric_gb_s) for path in paths],
             ),
-            *budget_rows(graph, scenario, offers, mixes, use, all_mtok, day.names),
+            *budget_rows(scenario, offers, mixes, use, all_mtok, day.names),
         ),
         failures=failure_table(graph, scenario, classes, offers, groups, demands_routed(day, demands)),
-        goals=goals_of(scenario, graph, day, offers, [path.mean_watts for path in paths], carbon, demands),
+        goals=goals_of(scenario, day, draw, demands),
         usable_load=math.floor(LOAD_SCALE * (1 - scenario.reliability.headroom) + 1e-6),
     )
     return Assembly(
@@ -309,6 +329,7 @@ UNBOUNDED = 1_000_000
 
 
 def _pool_tables(
+    question: Question,
     offering: Offering,
     offers: Sequence[Offer],
     groups: Sequence[tuple[str, str]],
@@ -326,6 +347,7 @@ def _pool_tables(
     rows: list[tuple[int, int, int, int]] = []
     for entry in offering.menu.entries:
         number_at: dict[tuple[str, str | None], int] = {}
+        awake: int | None = None
         for h, group in enumerate(groups):
             if group[1] != entry.server or (entry.whole_servers and group not in owned):
                 continue
@@ -333,7 +355,8 @@ def _pool_tables(
             where = (site_of[group], group[0] if stays else None)
             if where not in number_at:
                 number_at[where] = len(pools)
-                pools.append(Pool(entry, *where))
+                awake = awake_of(entry, question) if awake is None else awake
+                pools.append(Pool(entry, *where, awake_w=awake))
             inside = 0 if entry.whole_servers else entry.shape.accelerators
             rows.append((number_at[where], h, inside, entry.whole_servers))
     array = np.array(rows, dtype=np.int64).reshape(-1, 4)

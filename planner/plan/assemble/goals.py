@@ -2,65 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from planner.optimize.problem import Goal, Integers, integers
-from planner.plan.assemble.limits import carbon_mg_per_h
-from planner.plan.assemble.offers import Offer
+from planner.plan.assemble.draw import Draw
 from planner.plan.day import Day, PeriodDemand
 from planner.scenario import HOURS_PER_DAY, Scenario
-from planner.topology.nodes import Graph
+from planner.scenario.promises import WEIGHTED, Weighed
 
 
-def goals_of(
-    scenario: Scenario,
-    graph: Graph,
-    day: Day,
-    offers: Sequence[Offer],
-    assign_watts: Sequence[float],
-    assign_carbon_mg: Sequence[int],
-    demands: Sequence[PeriodDemand],
-) -> tuple[Goal, ...]:
+def goals_of(scenario: Scenario, day: Day, draw: Draw, demands: Sequence[PeriodDemand]) -> tuple[Goal, ...]:
     """Return the goals in the scenario's order, () for cost alone.
 
     `served` is one goal for each priority, the most important first: units left unserved, all workloads
     of a priority counting alike; where the day has several periods, units times the hours they are missing
-    (batch work: all day). `tokens_per_s_per_mw` is power at the demand that is served. Cost comes
-    last where it is not named, so that what is left open is not wasted.
+    (batch work: all day). `tokens_per_s_per_mw` is power at the grid over output tokens served,
+    `usd_per_mtok` cost over all tokens served: ratios where demand may stay unserved, else amounts. Cost
+    comes last where it is not named, so that what is left open is not wasted.
     """
     names = [name for _, name in scenario.objective.goals]
+    servers = integers([1] * len(draw.of["servers"]))
     if names == ["cost"]:
         return ()
     goals: list[Goal] = []
     for name in names:
-        if name in ("power", "tokens_per_s_per_mw"):
-            amounts = {
-                "servers": integers([round(offer.idle_w * MILLI) for offer in offers]),
-                "assign": integers([round(watts * MILLI) for watts in assign_watts]),
-            }
-            goals.append(Goal(name, "mW", amounts))
+        if name == "power":
+            goals.append(Goal(name, "mW", draw.milliwatts()))
+        elif name == "tokens_per_s_per_mw":
+            tokens = [unit_tokens(scenario, day, demand)[1] for demand in demands]
+            goals.append(_ratio(Goal(name, "mW", draw.grid_milliwatts()), scenario, demands, tokens))
+        elif name == "usd_per_mtok":
+            tokens = [sum(unit_tokens(scenario, day, demand)) for demand in demands]
+            goals.append(_ratio(Goal(name, "micro-USD/h", {}, cost_factor=1), scenario, demands, tokens))
         elif name == "carbon":
-            idle = [
-                carbon_mg_per_h(offer.idle_w, offer.pue, float(graph.nodes[offer.site]["carbon_g_per_kwh"]))
-                for offer in offers
-            ]
-            amounts = {"servers": integers(idle), "assign": integers(assign_carbon_mg)}
-            goals.append(Goal(name, "mg CO2/h", amounts))
+            goals.append(Goal(name, "mg CO2/h", draw.carbon_mg()))
         elif name == "servers":
-            goals.append(Goal(name, "servers", {"servers": integers([1] * len(offers))}))
+            goals.append(Goal(name, "servers", {"servers": servers}))
         elif name == "served":
             goals += _served(scenario, day, demands)
+        elif name == WEIGHTED:
+            goals.append(_weighted(scenario.objective.weights or {}, draw, servers))
         else:
-            goals.append(Goal("cost", "micro-USD/h", {}))
+            goals.append(Goal("cost", "micro-USD/h", {}, cost_factor=1))
     if "cost" not in names:
-        goals.append(Goal("cost", "micro-USD/h", {}))
+        goals.append(Goal("cost", "micro-USD/h", {}, cost_factor=1))
     return tuple(goals)
 
 
-MILLI = 1000
-"""Watts are counted in milliwatts: a unit of traffic may draw less than a watt."""
+def unit_tokens(scenario: Scenario, day: Day, demand: PeriodDemand) -> tuple[int, int]:
+    """Return the (input, output) tokens of one unit of a demand, whole tokens per hour over the day."""
+    workload = scenario.workload(demand.workload)
+    rate = day.mean_missing_unit_rps(workload, demand.arrived, scenario.solver.demand_units)
+    lengths = (float(workload.input_tokens.mean), float(workload.output_tokens.mean))
+    return round(rate * 3600 * lengths[0]), round(rate * 3600 * lengths[1])
+
+
+NANO_USD: Mapping[Weighed, int] = {"cost": 1000, "power": 1000, "carbon": 1000, "servers": 1_000_000_000}
+"""What a weight of 1 (USD/h per USD/h, kW, kg/h, server) makes of a micro-USD/h, mW, mg/h or server."""
+
+
+def _weighted(weights: Mapping[Weighed, float], draw: Draw, servers: Integers) -> Goal:
+    """Return one goal for a weighted sum, nano-USD per hour."""
+    amounts: dict[str, Integers] = {}
+
+    def add(weight: float, name: Weighed, parts: Mapping[str, Integers]) -> None:
+        for kind, part in parts.items():
+            amounts[kind] = amounts.get(kind, np.zeros_like(part)) + round(weight * NANO_USD[name]) * part
+
+    add(weights.get("power", 0.0), "power", draw.milliwatts())
+    add(weights.get("carbon", 0.0), "carbon", draw.carbon_mg())
+    add(weights.get("servers", 0.0), "servers", {"servers": servers})
+    factor = round(weights.get("cost", 0.0) * NANO_USD["cost"])
+    return Goal(WEIGHTED, "nano-USD/h", amounts, cost_factor=factor)
+
+
+def _ratio(amount: Goal, scenario: Scenario, demands: Sequence[PeriodDemand], tokens: Sequence[int]) -> Goal:
+    """Return the goal over tokens served, where demand may stay unserved; the amount itself elsewhere."""
+    served_goal = ("maximize", "served") in scenario.objective.goals
+    priced = {w.name for w in scenario.workloads if w.unserved_usd_per_request is not None}
+    if not served_goal and not priced & {demand.workload for demand in demands}:
+        return amount
+    most = sum(demand.units * each for demand, each in zip(demands, tokens, strict=True))
+    return replace(amount, lost=integers(tokens), served_most=most)
 
 
 def _served(scenario: Scenario, day: Day, demands: Sequence[PeriodDemand]) -> list[Goal]:

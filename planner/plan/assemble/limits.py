@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from planner.optimize.problem import Entries, Ledger, integers
+from planner.plan.assemble.draw import Draw
 from planner.plan.assemble.mixes import Mix
 from planner.plan.assemble.offers import Offer
 from planner.plan.fabric import oversubscribed
@@ -17,7 +18,6 @@ from planner.topology import RackClass, power_cases
 from planner.topology.nodes import Graph
 
 WATTS_PER_KW = 1000
-MILLIWATTS_PER_WATT = 1000
 MILLIWATTS_PER_KW = 1_000_000
 BYTES_PER_GB = 1e9
 
@@ -172,27 +172,22 @@ def _endings(periods: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class UnitUse:
-    """What the variables of routing use: per assigned unit, per flowing unit, per unserved unit.
+    """What replicas and routing cost per replica, assigned unit and flowing unit (micro-USD/h), the million
+    tokens per hour of an unserved unit, and what everything draws: means over the day.
 
-    assign_watts: dynamic IT watts of a unit while its period lasts. assign_period: number of that period.
-    Everything else is a mean over the day.
+    assign_milliwatts: of a unit while its period lasts. assign_period: number of that period.
     """
 
+    replica_cost: Sequence[int]
     assign_cost: Sequence[int]
-    assign_watts: Sequence[float]
+    assign_milliwatts: Sequence[int]
     assign_period: Sequence[int]
-    assign_carbon_mg: Sequence[int]
     flow_cost: Sequence[int]
     unserved_tokens_mtok: Sequence[float]
-
-
-def carbon_mg_per_h(watts: float, pue: float, carbon_g_per_kwh: float) -> int:
-    """Return mg CO2 per hour of `watts` of IT load."""
-    return round(watts / 1000.0 * pue * carbon_g_per_kwh * 1000.0)
+    draw: Draw
 
 
 def budget_rows(
-    graph: Graph,
     scenario: Scenario,
     offers: Sequence[Offer],
     mixes: Sequence[tuple[RackClass, Mix]],
@@ -215,6 +210,8 @@ def budget_rows(
         row = running.add("budget/opex", round(limits.opex_usd_per_h * 1e6), "limits.opex_usd_per_h")
         for j, offer in enumerate(offers):
             running.use("servers", row, j, offer.rental + offer.maintenance + offer.idle_electricity)
+        for p, cost in enumerate(use.replica_cost):
+            running.use("replicas", row, p, cost)
         for a, cost in enumerate(use.assign_cost):
             running.use("assign", row, a, cost)
         for f, cost in enumerate(use.flow_cost):
@@ -228,11 +225,9 @@ def budget_rows(
         stated.append(("carbon/per_mtok", allowed, "limits.carbon_g_per_mtok"))
     for name, limit, source in stated:
         row = carbon.add(name, int(limit), source)
-        for j, offer in enumerate(offers):
-            intensity = float(graph.nodes[offer.site]["carbon_g_per_kwh"])
-            carbon.use("servers", row, j, carbon_mg_per_h(offer.idle_w, offer.pue, intensity))
-        for a, amount in enumerate(use.assign_carbon_mg):
-            carbon.use("assign", row, a, amount)
+        for kind, amounts in use.draw.carbon_mg().items():
+            for column, amount in enumerate(amounts.tolist()):
+                carbon.use(kind, row, column, amount)
         if name == "carbon/per_mtok":
             for i, mtok in enumerate(use.unserved_tokens_mtok):
                 extra = int(np.ceil((limits.carbon_g_per_mtok or 0.0) * 1000.0 * mtok))
@@ -244,11 +239,13 @@ def budget_rows(
             drawn.add(f"expected/total{ending}", allowed_mw, "limits.expected_kw")
             for ending in _endings(periods)
         ]
+        standing = use.draw.milliwatts()
         for row in row_of:
-            for j, offer in enumerate(offers):
-                drawn.use("servers", row, j, round(offer.idle_w * MILLIWATTS_PER_WATT))
-        for a, (watts, t) in enumerate(zip(use.assign_watts, use.assign_period, strict=True)):
-            drawn.use("assign", row_of[t], a, round(watts * MILLIWATTS_PER_WATT))
+            for kind in ("servers", "replicas"):
+                for column, amount in enumerate(standing[kind].tolist()):
+                    drawn.use(kind, row, column, amount)
+        for a, (amount, t) in enumerate(zip(use.assign_milliwatts, use.assign_period, strict=True)):
+            drawn.use("assign", row_of[t], a, amount)
     count = Rows("stock", "servers")
     if limits.servers is not None:
         row = count.add("servers/total", limits.servers, "limits.servers")

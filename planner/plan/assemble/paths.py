@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.optimize.problem import LOAD_SCALE, Assignments, integers
+from planner.optimize.problem import LOAD_SCALE, Assignments, Hostings, integers
+from planner.performance.awake import awake_w
 from planner.performance.service import ServiceColumn
-from planner.plan.assemble.limits import carbon_mg_per_h
+from planner.plan.assemble.draw import MILLIWATTS_PER_WATT, Drawn, drawn, request_joules
 from planner.plan.assemble.offers import Offer, electricity_micro_usd
 from planner.plan.assemble.serving import nic_gb_s
 from planner.plan.day import Day
 from planner.plan.fabric import fabric_gb_per_request, handover_allowance_ms
+from planner.plan.tariff import usd_per_kwh
+from planner.plan.traffic import mean_requests
 from planner.scenario import Workload
 from planner.shapes import MenuEntry, Promise
 from planner.topology import Question
@@ -35,11 +38,13 @@ class Pool:
 
     place: the fabric domain that all its replicas stand in, where they send more than users see over it
     (the sides of a split, replicas of several servers in an oversubscribed domain); None: anywhere there.
+    awake_w: what each replica draws above idle while it is in service.
     """
 
     entry: MenuEntry
     site: str
     place: str | None = None
+    awake_w: int = 0
 
     @property
     def name(self) -> str:
@@ -56,8 +61,8 @@ class ServingPath:
     """One way to serve a unit of a lane's traffic.
 
     pools: numbers of the pools, in the order a request meets them. loads: `LOAD_SCALE`ths of a replica of
-    each. promises: what each is sized for. cost: micro-USD/h; carbon_mg: per hour; mean_watts: all three
-    spread over the day. watts: above idle, while the period lasts. fabric_gb_s: fabric domain -> what a
+    each. promises: what each is sized for. cost: micro-USD/h; draw: of a unit: both spread over the
+    day. milliwatts: of a unit, while the period lasts. fabric_gb_s: fabric domain -> what a
     unit sends over it meanwhile.
     """
 
@@ -66,9 +71,8 @@ class ServingPath:
     promises: tuple[Promise, ...]
     loads: tuple[int, ...]
     cost: int
-    carbon_mg: int
-    watts: float
-    mean_watts: float
+    draw: Drawn
+    milliwatts: int
     transfer_ms: float
     fabric_gb_s: Mapping[str, float]
 
@@ -173,26 +177,54 @@ class _Paths:
         rate = self.day.unit_rps(workload, period, scenario.solver.demand_units)
         mean_rate = self.day.mean_unit_rps(workload, period, scenario.solver.demand_units)
         loads: list[int] = []
-        cost = carbon = 0
-        watts = mean_watts = 0.0
+        derate = scenario.performance.derate.get(workload.name, 1.0)
+        cost, draw, milliwatts = 0, Drawn(), 0
         fabric: dict[str, float] = defaultdict(float)
         for q, promise in zip(pools, promises, strict=True):
             pool = self.pools[q]
             column: ServiceColumn = pool.entry.columns[promise]
             offer = self.offer_of[pool.site, pool.entry.server]
             about = self.graph.nodes[pool.site]
-            mean = column.joules_per_request * mean_rate
+            joules = request_joules(pool.entry, column, pool.awake_w, offer.host, derate)
+            mean = joules * mean_rate
             rented = offer.origin == "rent"
             tariff = 0.0 if rented else self.day.usd_per_kwh(about, scenario.economics, period)
             cost += electricity_micro_usd(mean, offer.pue, tariff)
-            carbon += carbon_mg_per_h(mean, offer.pue, float(about["carbon_g_per_kwh"]))
-            mean_watts += mean
-            watts += column.joules_per_request * rate
+            draw += drawn(mean, offer.pue, float(about["carbon_g_per_kwh"]))
+            milliwatts += round(joules * rate * MILLIWATTS_PER_WATT)
             loads.append(max(LEAST_LOAD, round(LOAD_SCALE * rate / column.rate_rps)))
             if pool.place is not None and pool.entry.replica is not None:
                 llm = self.question.catalog.llm(self._llm_name(pool.entry.shape.llm, workload))
                 sent = fabric_gb_per_request(llm, workload, pool.entry.shape, pool.entry.whole_servers)
                 fabric[pool.place] += rate * sent
         return ServingPath(
-            lane, pools, promises, tuple(loads), cost, carbon, watts, mean_watts, transfer_ms, dict(fabric)
+            lane, pools, promises, tuple(loads), cost, draw, milliwatts, transfer_ms, dict(fabric)
         )
+
+
+def awake_replicas(
+    question: Question, graph: Graph, pools: Sequence[Pool], hostings: Hostings, offers: Sequence[Offer]
+) -> tuple[Hostings, list[Drawn]]:
+    """Return the hostings with the electricity of their awake replicas, and what those draw."""
+    offer_of = {(offer.site, offer.host.label): offer for offer in offers}
+    draw: list[Drawn] = []
+    costs: list[int] = []
+    for q in hostings.pool.tolist():
+        pool, about = pools[q], graph.nodes[pools[q].site]
+        offer = offer_of[pool.site, pool.entry.server]
+        tariff = 0.0 if offer.origin == "rent" else usd_per_kwh(about, question.scenario.economics)
+        costs.append(electricity_micro_usd(pool.awake_w, offer.pue, tariff))
+        draw.append(drawn(pool.awake_w, offer.pue, float(about["carbon_g_per_kwh"])))
+    return replace(hostings, cost=integers(costs)), draw
+
+
+def awake_of(entry: MenuEntry, question: Question) -> int:
+    """Return what a replica of an entry draws above idle while it is in service, whole watts."""
+    if entry.replica is None:
+        return 0
+    served = [
+        workload
+        for workload in question.scenario.workloads
+        if any(question.catalog.llm(name).id == entry.shape.llm for name in workload.llms)
+    ]
+    return awake_w(entry.replica, mean_requests(served))

@@ -1,8 +1,9 @@
 """Goals: what the plan says it reached of each goal is what its content amounts to.
 
-Amounts are whole, in the goal's unit: micro-USD/h of cost, milliwatts of expected power, milligrams of
-CO2 per hour, servers, units left unserved. `objective` and `bound` of the plan are the first goal's, in
-USD/h, kW, kg/h, servers or units.
+Amounts are whole, in the goal's unit: micro-USD/h of cost, milliwatts of expected power (of IT, and at the
+grid for tokens per watt), milligrams of CO2 per hour, servers, units left unserved, nano-USD/h of a
+weighted sum. Ratios (`usd_per_mtok`, `tokens_per_s_per_mw`) state the amount at what the plan serves.
+`objective` and `bound` of the plan are the first goal's, in USD/h, kW, kg/h, servers or units.
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from planner.plan.content import route_uses
-from planner.plan.costs import MicroCost, dynamic_watts_per_unit, server_idle_w
-from planner.plan.ledgers import carbon_mg_per_h
+from planner.plan.costs import MicroCost
+from planner.plan.draw import carbon_mg_per_h, expected_milliwatts, grid_milliwatts
 from planner.plan.objective import stated
 from planner.plan.verify.context import Context
 from planner.plan.verify.violation import Violation, exceeds, same
 from planner.scenario import HOURS_PER_DAY
+from planner.scenario.promises import WEIGHTED
 
 FAMILY = "goals"
 
-MILLIWATTS_PER_WATT = 1000
+NANO_USD_PER_UNIT = {"cost": 1000, "power": 1000, "carbon": 1000, "servers": 1_000_000_000}
+"""A weight of 1 USD/h per USD/h, kW, kg/h or server, for a micro-USD/h, milliwatt, mg/h or server."""
 
 UNSERVED = "served/priority-"
 
@@ -82,11 +84,15 @@ def reached(name: str, context: Context, cost: MicroCost) -> int:
     plan, setting = context.plan, context.setting
     if name == "servers":
         return len(plan.servers)
-    if name in ("power", "tokens_per_s_per_mw"):
-        idle = sum(server_idle_w(server, setting) * MILLIWATTS_PER_WATT for server in plan.servers)
-        return idle + sum(
-            use.route.units * round(dynamic_watts_per_unit(use, setting) * MILLIWATTS_PER_WATT)
-            for use in route_uses(plan, setting, context.columns)
+    if name == "power":
+        return expected_milliwatts(plan, setting, context.columns)
+    if name == "tokens_per_s_per_mw":
+        return grid_milliwatts(plan, setting, context.columns)
+    if name == WEIGHTED:
+        weights = setting.scenario.objective.weights or {}
+        return sum(
+            round(weight * NANO_USD_PER_UNIT[part]) * reached(part, context, cost)
+            for part, weight in weights.items()
         )
     if name == "carbon":
         return carbon_mg_per_h(plan, setting, context.columns)

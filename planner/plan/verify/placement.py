@@ -58,10 +58,20 @@ def _group(group: ReplicaGroup, context: Context) -> Iterator[Violation]:
     if not context.table.measured:
         yield from (Violation(row, FAMILY, fault) for fault in _cut(group, context))
     if group.pool in context.pools and not shape.faults():
+        yield from _awake(group, context)
         replica = context.table.replica(group.pool)
         if replica is not None and not replica.fits:
             used, room = replica.memory.reserved_bytes / 1e9, replica.memory.usable_bytes / 1e9
             yield Violation(f"memory/{group.pool}", FAMILY, replica.refusal, used, room, "GB")
+
+
+def _awake(group: ReplicaGroup, context: Context) -> Iterator[Violation]:
+    """Yield awake watts that are not those of the shape."""
+    expected = context.table.awake_w(group.pool)
+    if group.awake_w != expected:
+        text = f"its replicas draw {group.awake_w} W while in service, the model says {expected} W"
+        row = f"replicas/{group.pool}/awake_w"
+        yield Violation(row, FAMILY, text, group.awake_w, expected, "W")
 
 
 def _cut(group: ReplicaGroup, context: Context) -> Iterator[str]:

@@ -16,6 +16,7 @@ MICRO = 1e6
 
 SCALES = {
     "micro-USD/h": ("USD/h", 1e-6),
+    "nano-USD/h": ("USD/h", 1e-9),
     "mW": ("W", 1e-3),
     "mg CO2/h": ("kg CO2/h", 1e-6),
 }
@@ -23,6 +24,7 @@ SCALES = {
 
 BEATS = {
     "micro-USD/h": "costs less than",
+    "nano-USD/h": "weighs less than",
     "mW": "draws less than",
     "mg CO2/h": "emits less than",
     "servers": "needs fewer than",
