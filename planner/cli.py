@@ -17,6 +17,7 @@ from rich.console import Console
 
 from planner import __version__
 from planner.batch.commands import batch_app
+from planner.explain.commands import register as register_explanations
 from planner.interop.commands import import_app
 from planner.study.commands import register as register_studies
 
@@ -327,6 +328,7 @@ def doctor() -> None:
 
 
 register_studies(app)
+register_explanations(app)
 
 
 def _changes(overrides: list[str] | None, catalog: Path | None) -> list[str]:

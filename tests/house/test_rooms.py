@@ -15,6 +15,7 @@ ROOMS = (
     "report",
     "interop",
     "simulate",
+    "explain",
     "plan",
     "optimize",
     "shapes",

@@ -8,7 +8,7 @@ the smallest sets first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from planner.plan.diagnosis.lever import Lever
 from planner.plan.diagnosis.tester import PromiseTester
@@ -68,8 +68,8 @@ class ConflictSearch:
                 return needed
         return every
 
-    def sets(self) -> list[frozenset[Lever]]:
-        """Return the smallest sets of promises without which there is a plan, smaller ones first."""
+    def sets(self) -> Iterator[frozenset[Lever]]:
+        """Yield the smallest sets of promises without which there is a plan, smaller ones first."""
         tester = self.tester
         found: list[frozenset[Lever]] = []
         waiting: deque[frozenset[Lever]] = deque([frozenset()])
@@ -79,7 +79,10 @@ class ConflictSearch:
             if any(smaller <= dropped for smaller in found):
                 continue
             if dropped and tester.has_plan(dropped):
-                found.append(self._smallest(dropped))
+                smallest = self._smallest(dropped)
+                if smallest not in found:
+                    found.append(smallest)
+                    yield smallest
                 continue
             if len(dropped) >= LARGEST_SET:
                 continue
@@ -88,7 +91,6 @@ class ConflictSearch:
                 if larger not in seen:
                     seen.add(larger)
                     waiting.append(larger)
-        return list(dict.fromkeys(found))
 
     def _known_conflict(self, dropped: frozenset[Lever]) -> Iterable[Lever]:
         """Return a conflict that none of the dropped promises is part of."""

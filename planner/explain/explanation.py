@@ -1,0 +1,147 @@
+"""The whole explanation of a plan: binding promises, prices, trades, slack."""
+
+from __future__ import annotations
+
+import time
+
+from planner.explain.marginals import binding, used_by_row
+from planner.explain.prices import price_effects
+from planner.explain.rebuild import Rebuilt, rebuild
+from planner.explain.record import Explanation, Marginal, Price, Slack, Whole
+from planner.explain.trades import trades
+from planner.optimize.marginal import Relaxation, movable
+from planner.plan.diagnosis.lever import Lever
+from planner.plan.diagnosis.levers import levers_of
+from planner.plan.edit import edited
+from planner.plan.reuse import Reuse
+from planner.plan.solve import BrokenPlan, NoPlan, solve
+from planner.plan.types import Plan
+
+FULL = 0.995
+"""Share of a limit from which on it counts as full."""
+
+EXPLANATION_S = 25.0
+"""Time for an explanation; what is not worked out by then is left out and told."""
+
+WHOLE_S = 5.0
+"""Time to solve the integer program again with a little more of something."""
+
+MOST_WHOLE = 3
+"""Promises that are checked on the integer program."""
+
+
+def explain(plan: Plan, time_limit_s: float = EXPLANATION_S, whole: int = MOST_WHOLE) -> Explanation:
+    """Return why a plan is what it is.
+
+    Args:
+        plan: a plan, with its question inside.
+        time_limit_s: time for all of it.
+        whole: how many of the promises worth most are checked on the integer program.
+
+    Raises:
+        ValueError: the question inside the plan cannot be read, or its relaxation not be solved.
+    """
+    started = time.perf_counter()
+    deadline = started + time_limit_s
+    rebuilt = rebuild(plan)
+    name, unit, divisor = rebuilt.goal
+    arrays = movable(rebuilt.problem, rebuilt.arrays, rebuilt.offered)
+    relaxation = Relaxation(arrays, deadline)
+    levers = levers_of(rebuilt.assembly, arrays)
+    found = sorted(
+        binding(rebuilt, relaxation, [lever for lever in levers if lever.in_rows], plan),
+        key=lambda one: -abs(one.worth),
+    )
+    prices = [
+        Price(
+            name=change.name, field=change.field, step=change.step, unit=change.unit, plan=kept,
+            relaxation=again,
+            rests_on=change.weak(rebuilt),
+        )
+        for change, kept, again in price_effects(rebuilt, relaxation)
+    ]  # fmt: skip
+    traded = sorted(trades(rebuilt, relaxation, levers), key=lambda one: one.change)
+    by_row = {lever.row: lever for lever in levers}
+    for position, one in enumerate(found[:whole]):
+        left = deadline - time.perf_counter()
+        if left > 1.0 and one.value < 0:
+            found[position] = one.model_copy(
+                update={"whole": _whole(rebuilt, by_row[one.row], min(left, WHOLE_S))}
+            )
+    full, slack = _slack(plan, {one.row for one in found})
+    for position, row in enumerate(full[:whole]):
+        left = deadline - time.perf_counter()
+        if left > 1.0 and row.row in by_row:
+            tried = _whole(rebuilt, by_row[row.row], min(left, WHOLE_S))
+            full[position] = row.model_copy(update={"whole": tried})
+    late = time.perf_counter() > deadline
+    return Explanation(
+        goal=name,
+        unit=unit,
+        objective=plan.objective,
+        bound=plan.bound,
+        relaxation=relaxation.start.objective / divisor,
+        binding=found,
+        prices=prices,
+        trades=traded,
+        full=full,
+        slack=slack,
+        seconds=round(time.perf_counter() - started, 3),
+        told="time ran out: some promises were not looked at (give it more with --time-limit-s)"
+        if late
+        else "",
+    )
+
+
+def _whole(rebuilt: Rebuilt, lever: Lever, seconds: float) -> Whole | None:
+    """Solve the integer program again, from the plan, with one natural step more of a promise."""
+    step = _natural_step(lever)
+    value = lever.loosened(step)
+    if value == lever.stated:
+        return None
+    effort = (f"solver.time_limit_s={seconds:.1f}",)
+    try:
+        question = edited(rebuilt.question, [*lever.edit(value), *effort])
+        reuse = Reuse(timings=rebuilt.timings, plan=rebuilt.plan)
+        changed = solve(question, reuse=reuse, diagnosis_s=0.0)
+    except (NoPlan, BrokenPlan, ValueError):
+        return None
+    plan = rebuilt.plan
+    return Whole(
+        step=value - lever.stated,
+        unit=lever.unit,
+        change=changed.objective - plan.objective,
+        certainly=(changed.bound - plan.objective, changed.objective - plan.bound),
+    )
+
+
+def _natural_step(lever: Lever) -> float:
+    """Return what a person would ask for: one of what is counted, else a tenth of what is stated."""
+    if not lever.numeric or lever.whole:
+        return 1.0
+    return 0.1 * abs(lever.stated) or 1.0
+
+
+def _slack(plan: Plan, bound: set[str]) -> tuple[list[Slack], list[Slack]]:
+    """Return the rows of the books that are full, and those with room, the fullest first."""
+    rows = [
+        Slack(row=row.name, used=row.used, limit=row.limit, unit=row.unit, left=row.limit - row.used)
+        for row in used_by_row(plan).values()
+        if row.limit and row.name not in bound
+    ]
+    rows.sort(key=lambda row: -row.used / row.limit)
+    full = [row for row in rows if row.used >= FULL * row.limit]
+    return full, rows[len(full) :]
+
+
+def worth_text(one: Marginal, unit: str) -> str:
+    """Return a binding promise and its worth as a sentence."""
+    if one.unit == "promised":
+        return f"giving it up saves {one.worth:,.2f} {unit}"
+    saved = -one.value
+    more = (
+        "less"
+        if one.kind == "demand" or (one.holds_to is not None and one.holds_to <= one.stated)
+        else "more"
+    )
+    return f"one {one.unit} {more} saves {saved:,.4g} {unit}; 10 % {more} saves {one.worth:,.2f} {unit}"

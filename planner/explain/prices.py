@@ -1,0 +1,91 @@
+"""What prices are worth: tariffs, carbon, servers and rents, for this plan and for the relaxation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from planner.explain.confidence import weak_inputs
+from planner.explain.rebuild import MICRO, Rebuilt
+from planner.optimize.build import build_program
+from planner.optimize.marginal import Relaxation, movable
+from planner.plan.assemble import assemble
+from planner.plan.assemble.offers import rent_usd_per_h, server_price_usd
+from planner.plan.edit import edited
+
+CENT = 0.01
+
+
+@dataclass(frozen=True)
+class _Change:
+    name: str
+    field: str
+    step: float
+    unit: str
+    edit: str
+    kind: str = "price"
+    site: str | None = None
+    server: str | None = None
+
+    def weak(self, rebuilt: Rebuilt) -> list[str]:
+        """Return the inputs of low confidence that the price rests on."""
+        found = weak_inputs(rebuilt.plan, rebuilt.question, self.kind, self.site, self.server)
+        return [one.text for one in found]
+
+
+def changes(rebuilt: Rebuilt) -> Iterator[_Change]:
+    """Yield a small step of every price that the plan pays."""
+    plan, question = rebuilt.plan, rebuilt.question
+    owned = {server.site for server in plan.servers if server.origin != "rent"}
+    for site in question.topology.sites:
+        if site.name in owned and site.electricity_usd_per_kwh is not None:
+            path = f"topology.sites.{site.name}.electricity_usd_per_kwh"
+            value = site.electricity_usd_per_kwh + CENT
+            yield _Change(
+                f"electricity at {site.name}",
+                path,
+                CENT,
+                "USD/kWh",
+                f"{path}={value!r}",
+                "electricity",
+                site.name,
+            )
+    path = "economics.carbon_usd_per_kg"
+    value = question.scenario.economics.carbon_usd_per_kg + CENT
+    yield _Change("a price of carbon", path, CENT, "USD/kg", f"{path}={value!r}", "carbon")
+    for server in sorted({server.server for server in plan.servers if server.origin == "buy"}):
+        price = server_price_usd(question.catalog.servers[server], question.scenario)
+        path = f"fleet.prices_usd.{server}"
+        yield _Change(
+            f"the price of a {server}", path, price * CENT, "USD", f"{path}={price * (1 + CENT)!r}", "capex",
+            server=server,
+        )  # fmt: skip
+    for index in sorted({s.rent_index for s in plan.servers if s.rent_index is not None}):
+        offer = question.scenario.fleet.rent[index]
+        price = rent_usd_per_h(offer, question.catalog)
+        path = f"fleet.rent.{index}.usd_per_h"
+        name = offer.instance or offer.accelerator
+        yield _Change(
+            f"the rent of {name} in {offer.region}", path, price * CENT, "USD/h",
+            f"{path}={price * (1 + CENT)!r}",
+        )  # fmt: skip
+
+
+def price_effects(rebuilt: Rebuilt, relaxation: Relaxation) -> Iterator[tuple[_Change, float, float | None]]:
+    """Yield each price with what a step of it costs: this plan, and the relaxation solved again; USD/h."""
+    base = movable(rebuilt.problem, build_program(rebuilt.problem), rebuilt.offered)
+    for change in changes(rebuilt):
+        if relaxation.out_of_time:
+            return
+        dearer = assemble(edited(rebuilt.question, [change.edit]), rebuilt.timings)
+        if len(dearer.problem.candidates.names) != len(rebuilt.problem.candidates.names):
+            continue
+        arrays = movable(dearer.problem, build_program(dearer.problem), rebuilt.offered)
+        if arrays.cost.shape != base.cost.shape:
+            continue
+        kept = float((arrays.cost - base.cost) @ rebuilt.values) / MICRO
+        again: float | None = None
+        if rebuilt.goal[0] == "cost":
+            found = relaxation.with_cost(arrays.cost)
+            again = None if found is None else (found - relaxation.start.objective) / MICRO
+        yield change, kept, again
