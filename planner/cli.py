@@ -248,16 +248,17 @@ def shapes(
         print_shapes(offering, out, everything=all_)
 
 
-@catalog_app.command("list")
-def catalog_list(
-    kind: Annotated[str, typer.Argument(help="accelerators, servers, llms, topologies, engines ...")],
-    as_json: AsJson = False,
-    catalog: OwnCatalog = None,
-) -> None:
-    """List the entries of one kind."""
-    from planner.report.catalog import catalog_table, print_rows
+Kind = Annotated[
+    str | None, typer.Argument(help="accelerators, servers, llms, topologies ... None: the kinds.")
+]
 
-    rows = catalog_table(kind, catalog)
+
+@catalog_app.command("list")
+def catalog_list(kind: Kind = None, as_json: AsJson = False, catalog: OwnCatalog = None) -> None:
+    """List the entries of one kind, or the kinds."""
+    from planner.report.catalog import catalog_kinds, catalog_table, print_rows
+
+    rows = catalog_kinds(catalog) if kind is None else catalog_table(kind, catalog)
     if as_json:
         out.print_json(json.dumps(rows, default=str))
     else:
@@ -266,14 +267,17 @@ def catalog_list(
 
 @catalog_app.command("show")
 def catalog_show(
-    kind: Annotated[str, typer.Argument(help="accelerators, servers, llms, topologies, engines ...")],
-    name: Annotated[str, typer.Argument(help="id of the entry")],
+    kind: Kind = None,
+    name: Annotated[str | None, typer.Argument(help="Id of the entry. None: list them all.")] = None,
     as_json: AsJson = False,
     catalog: OwnCatalog = None,
 ) -> None:
     """Show one entry: every value with its source, date and confidence."""
     from planner.report.catalog import catalog_record, print_record
 
+    if kind is None or name is None:
+        catalog_list(kind, as_json, catalog)
+        return
     record = catalog_record(kind, name, catalog)
     if as_json:
         out.print_json(json.dumps(record, default=str))

@@ -94,9 +94,14 @@ class Accelerator(CatalogEntry):
         return self.price_range.middle_usd if self.price_range is not None else None
 
     @property
+    def half_precision(self) -> Precision | None:
+        """The 16-bit precision it computes in: bf16, fp16 where there is no bf16 (T4, Groq), or none."""
+        return next((precision for precision in ("bf16", "fp16") if precision in self.tflops), None)
+
+    @property
     def half_tflops(self) -> float | None:
-        """Dense TFLOPS at 16 bits: bf16, or fp16 where there is no bf16 (T4, Groq)."""
-        return self.tflops.get("bf16", self.tflops.get("fp16"))
+        """Dense TFLOPS in `half_precision`."""
+        return None if self.half_precision is None else self.tflops[self.half_precision]
 
     def supports(self, precision: str) -> bool:
         """Return whether the accelerator computes at `precision`."""
@@ -109,5 +114,5 @@ class Accelerator(CatalogEntry):
         if field == "price_range_usd":
             return "price_usd"
         if field == "half_tflops":
-            return "tflops.bf16" if "bf16" in self.tflops else "tflops.fp16"
+            return f"tflops.{self.half_precision}"
         return field

@@ -122,16 +122,30 @@ class Regions:
         return found
 
     def resolve(self, name: str) -> str:
-        """Return the canonical id of a region: `eu-west-1`, `europe-west4-a`, `West Europe` ...
+        """Return the canonical id of a region: `eu-west-1`, `europe-west4-a`, `West Europe`, `Tokyo` ...
 
         Raises:
-            UnknownEntry: no region has that name; close matches are offered.
+            UnknownEntry: no region has that name, or a place has several; close matches are offered.
         """
         wanted = folded_name(name)
         for candidate in (wanted, *(m[1] for z in _ZONES if (m := z.match(wanted)) is not None)):
             if candidate in self._by_alias:
                 return self._by_alias[candidate]
+        here = self._by_place.get(wanted, [])
+        if len(here) == 1:
+            return here[0]
+        if here:
+            raise UnknownEntry("region", name, here, "several are there: say which")
         raise UnknownEntry("region", name, self._by_alias)
+
+    @cached_property
+    def _by_place(self) -> dict[str, list[str]]:
+        """Canonical ids by every folded place: a city alone, without its state."""
+        found: dict[str, list[str]] = {}
+        for name, region in self.entries.items():
+            for place in re.split(r",| and ", region.place):
+                found.setdefault(folded_name(place), []).append(name)
+        return found
 
     def region(self, name: str) -> Region:
         """Return the region of any name.

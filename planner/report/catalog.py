@@ -10,11 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from planner.catalog import KINDS, UnknownEntry, catalog_entry, catalog_rows, load_catalog
+from planner.catalog.rows import kind_of
 from planner.files import close_matches
-from planner.report.topology import topology_record
+from planner.report.topology import print_tree, topology_record
 from planner.report.wide import print_wide, wide_table
 from planner.scenario.presets import Preset, workload_presets
 from planner.topology import build_graph, load_topology, topology_names
+from planner.topology.tree import TreeRow
 
 TOPOLOGIES = "topologies"
 PRESETS = "presets"
@@ -27,15 +29,39 @@ def catalog_table(kind: str, extra: Path | None = None) -> list[dict[str, Any]]:
         LookupError: there is no such kind.
         InputFaults: the user's own entries (`extra`) are wrong.
     """
-    catalog = load_catalog(extra)
     if _is_topologies(kind):
         return [_topology_row(name) for name in topology_names()]
     if _is_presets(kind):
         return [_preset_row(name, preset) for name, preset in workload_presets().items()]
+    catalog = load_catalog(extra)
     try:
         return catalog_rows(catalog, kind)
     except UnknownEntry:
         raise LookupError(_no_such_kind(kind)) from None
+
+
+def catalog_kinds(extra: Path | None = None) -> list[dict[str, Any]]:
+    """Return one row per kind: how many entries it has, and how to list them.
+
+    Raises:
+        InputFaults: the user's own entries (`extra`) are wrong.
+    """
+    catalog = load_catalog(extra)
+    counts = {
+        "accelerators": len(catalog.accelerators),
+        "servers": len(catalog.servers),
+        "llms": len(catalog.llm_ids()),
+        "engines": len(catalog.engines),
+        "instances": len(catalog.instances),
+        "regions": len(catalog.regions.entries),
+        "sources": len(catalog.sources),
+        TOPOLOGIES: len(topology_names()),
+        PRESETS: len(workload_presets()),
+    }
+    return [
+        {"id": kind, "entries": count, "command": f"planner catalog list {kind}"}
+        for kind, count in counts.items()
+    ]
 
 
 def catalog_record(kind: str, name: str, extra: Path | None = None) -> dict[str, Any]:
@@ -47,12 +73,14 @@ def catalog_record(kind: str, name: str, extra: Path | None = None) -> dict[str,
     """
     catalog = load_catalog(extra)
     if _is_topologies(kind):
-        return topology_record(name)
+        return topology_record(name, extra)
     if _is_presets(kind):
         return _preset_record(name)
-    if kind not in KINDS and f"{kind}s" not in KINDS and kind not in {k.rstrip("s") for k in KINDS}:
-        raise LookupError(_no_such_kind(kind))
-    return catalog_entry(catalog, kind, name)
+    try:
+        known = kind_of(kind)
+    except UnknownEntry:
+        raise LookupError(_no_such_kind(kind)) from None
+    return catalog_entry(catalog, known, name)
 
 
 def _is_topologies(kind: str) -> bool:
@@ -93,7 +121,8 @@ def _preset_record(name: str) -> dict[str, Any]:
 def _no_such_kind(kind: str) -> str:
     kinds = [*KINDS, TOPOLOGIES, PRESETS]
     hint = close_matches(kind, kinds)
-    return f"no catalog kind '{kind}'; there are {', '.join(kinds)}" + (f" ({hint})" if hint else "")
+    near = f" ({hint})" if hint.startswith("did you mean") else ""
+    return f"no catalog kind '{kind}'; there are {', '.join(kinds)}{near}"
 
 
 def _topology_row(name: str) -> dict[str, Any]:
@@ -127,6 +156,9 @@ def print_rows(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
 def print_record(record: Mapping[str, Any], console: Console) -> None:
     """Print one entry: value by value with source, date and confidence where they are known."""
     values = record.get("values")
+    if "tree" in record:
+        print_tree(record["topology"], [TreeRow(**row) for row in record["tree"]], console)
+        return
     if not isinstance(values, Mapping):
         for name, value in record.items():
             console.print(f"{name}: {_shown(value)}", highlight=False, markup=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from planner.files import write_text_atomic
 from planner.topology import build_graph, load_topology
 from planner.topology.nodes import Graph
 from planner.topology.picture import topology_picture
-from planner.topology.tree import topology_tree
+from planner.topology.tree import TreeRow, topology_tree
 
 
 def _graph(name: str, extra: Path | None) -> Graph:
@@ -40,9 +41,14 @@ def print_topology(name: str, console: Console, extra: Path | None = None) -> No
     Raises:
         InputFaults: there is no such topology, or it is not sound.
     """
+    print_tree(name, topology_tree(_graph(name, extra)), console)
+
+
+def print_tree(name: str, rows: Sequence[TreeRow], console: Console) -> None:
+    """Print the rows of a topology as a tree."""
     root = Tree(f"[bold]{escape(name)}[/bold]")
     branches: list[Tree] = [root]
-    for row in topology_tree(_graph(name, extra)):
+    for row in rows:
         count = f" x {row.count}" if row.count > 1 else ""
         text = (
             f"[bold]{escape(row.name)}[/bold]{count}  [dim]{escape(row.kind)}[/dim]  {escape(row.capacity)}"

@@ -3,6 +3,7 @@
 import pytest
 
 from planner.catalog import UnknownEntry
+from planner.catalog.consistency import catalog_faults
 from planner.catalog.regions import SAME_REGION_RTT_MS, great_circle_km
 
 
@@ -24,6 +25,14 @@ from planner.catalog.regions import SAME_REGION_RTT_MS, great_circle_km
         ("eu-north-1", "swedencentral"),
         ("FIN-03", "finland"),
         ("eu-frankfurt-1", "germanywestcentral"),
+        ("us-gov-west-1", "oregon"),
+        ("us-gov-east-1", "ohio"),
+        ("US Gov Virginia", "eastus2"),
+        ("chinanorth3", "beijing"),
+        ("me-riyadh-1", "riyadh"),
+        ("US East (N. Virginia)", "eastus"),
+        ("Europe (Frankfurt)", "germanywestcentral"),
+        ("Tokyo", "japaneast"),
     ],
 )
 def test_names_of_all_clouds_lead_to_one_region(catalog, name, canonical):
@@ -35,6 +44,53 @@ def test_an_unknown_region_offers_close_ones(catalog):
     """A typo is answered with what was meant."""
     with pytest.raises(UnknownEntry, match="westeurope"):
         catalog.regions.resolve("westeuropa")
+
+
+def test_a_place_with_several_regions_asks_which(catalog):
+    """Azure has two regions in Virginia."""
+    with pytest.raises(UnknownEntry, match="eastus, eastus2"):
+        catalog.regions.resolve("Virginia")
+
+
+# Names of all public regions of the large clouds, without those of other countries' partitions.
+CLOUD_NAMES = """
+us-east-1 us-east-2 us-west-1 us-west-2 af-south-1 ap-east-1 ap-south-1 ap-south-2 ap-southeast-1
+ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-northeast-1 ap-northeast-2 ap-northeast-3
+ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-west-1 eu-west-2 eu-west-3 eu-north-1 eu-south-1
+eu-south-2 il-central-1 me-central-1 me-south-1 sa-east-1 us-gov-east-1 us-gov-west-1 cn-north-1
+cn-northwest-1 eastus eastus2 westus westus2 westus3 centralus northcentralus southcentralus
+westcentralus canadacentral canadaeast brazilsouth mexicocentral northeurope westeurope uksouth ukwest
+francecentral francesouth germanywestcentral germanynorth switzerlandnorth switzerlandwest norwayeast
+norwaywest swedencentral polandcentral italynorth spaincentral austriaeast israelcentral uaenorth
+uaecentral qatarcentral southafricanorth southafricawest eastasia southeastasia australiaeast
+australiasoutheast australiacentral newzealandnorth japaneast japanwest koreacentral koreasouth
+centralindia southindia westindia indonesiacentral malaysiawest taiwannorth usgovvirginia usgovarizona
+usgovtexas chinaeast chinaeast2 chinanorth chinanorth2 us-central1 us-east1 us-east4 us-east5 us-south1
+us-west1 us-west2 us-west3 us-west4 northamerica-northeast1 northamerica-northeast2 northamerica-south1
+southamerica-east1 southamerica-west1 europe-central2 europe-north1 europe-north2 europe-southwest1
+europe-west1 europe-west2 europe-west3 europe-west4 europe-west6 europe-west8 europe-west9 europe-west10
+europe-west12 asia-east1 asia-east2 asia-northeast1 asia-northeast2 asia-northeast3 asia-south1
+asia-south2 asia-southeast1 asia-southeast2 australia-southeast1 australia-southeast2 me-central1
+me-central2 me-west1 africa-south1 us-ashburn-1 us-phoenix-1 us-sanjose-1 us-chicago-1 ca-toronto-1
+ca-montreal-1 sa-saopaulo-1 sa-vinhedo-1 sa-santiago-1 sa-bogota-1 mx-queretaro-1 mx-monterrey-1
+uk-london-1 uk-cardiff-1 eu-frankfurt-1 eu-amsterdam-1 eu-zurich-1 eu-milan-1 eu-paris-1 eu-marseille-1
+eu-madrid-1 eu-stockholm-1 eu-jovanovac-1 il-jerusalem-1 me-abudhabi-1 me-dubai-1 me-jeddah-1 me-riyadh-1
+af-johannesburg-1 ap-tokyo-1 ap-osaka-1 ap-seoul-1 ap-chuncheon-1 ap-mumbai-1 ap-hyderabad-1
+ap-singapore-1 ap-sydney-1 ap-melbourne-1
+"""
+
+
+def test_every_region_of_the_large_clouds_is_known(catalog):
+    """AWS, Azure, Google Cloud and Oracle, each with prices of electricity and carbon."""
+    for name in CLOUD_NAMES.split():
+        assert catalog.regions.electricity_usd_per_kwh(name) > 0, name
+        assert catalog.regions.carbon_g_per_kwh(name) > 0, name
+        assert catalog.regions.rtt_ms(name, "eastus") > 0, name
+
+
+def test_no_name_leads_to_two_regions(catalog):
+    """The check of user's catalogs, on the shipped one."""
+    assert catalog_faults(catalog, catalog.regions) == []
 
 
 @pytest.mark.parametrize(
