@@ -6,6 +6,7 @@
 | scale | instances of 1,000 to 100,000 accelerators: first plan, 1 %, gap, memory | nothing; takes minutes |
 | power | error of the power model, each accelerator left out | nothing (rows are shipped) |
 | queueing | predicted against replayed percentiles | nothing; takes minutes |
+| azure | plans for real traces, replayed on minutes they were not sized on | nothing (traces are kept) |
 | accuracy | error of the performance model, each (LLM, accelerator) pair left out | measured rows |
 
 Measured rows are too large to ship: `PLANNER_BENCHMARK_DATA` names the folder that holds them
@@ -25,6 +26,7 @@ MODULES = {
     "scale": "benchmarks.scale",
     "power": "benchmarks.calibrate_power",
     "queueing": "benchmarks.queueing",
+    "azure": "benchmarks.azure",
     "accuracy": "benchmarks.accuracy",
 }
 DATA = Path(os.environ.get("PLANNER_BENCHMARK_DATA", Path(__file__).parent / "data"))
