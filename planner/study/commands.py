@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
     app.command()(pareto)
     app.command()(sensitivity)
     app.command("break-even")(break_even)
+    app.command()(procure)
 
 
 def what_if(
@@ -195,6 +196,68 @@ def break_even(
     record = {"path": opened.study.path, "value": found.value, "below": around[0], "above": around[1]}
     write_json_atomic(output / "break-even.json", record)
     out.print(sentence(opened.study, found), highlight=False, markup=False, soft_wrap=True)
+
+
+def procure(
+    study: StudyPath,
+    output: Output,
+    base: Annotated[
+        Path | None, typer.Option(help="Folder of an earlier run of a similar study, to start from.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Plan what to buy, rent, move and retire over the coming periods, under uncertainty."""
+    from planner.study.background import in_background
+    from planner.study.page import write_page
+    from planner.study.procure.output import summary, write_tables
+    from planner.study.procure.progress import ProcureProgress, print_procurement
+    from planner.study.procure.run import Procurement, run_procure
+    from planner.study.procure.study import ProcureStudy
+    from planner.study.procure_page import procure_page
+    from planner.study.study_file import open_study
+
+    opened = open_study(ProcureStudy, study)
+    start = base or output
+    latest: list[Procurement] = []
+
+    def write(found: Procurement) -> None:
+        write_tables(found, output)
+        if found.solved is not None and found.solved.values is not None:
+            write_page(procure_page(found), output / "report.html")
+
+    def heard(found: Procurement) -> None:
+        latest[:] = [found]
+        write(found)
+
+    with ProcureProgress(err, enabled=not quiet) as progress:
+        try:
+            found = in_background(lambda: run_procure(opened, tell=progress.tell, heard=heard, base=start))
+        except KeyboardInterrupt:
+            kept = f"the best plan so far is kept in {output}" if latest else "there was no plan yet"
+            err.print(f"interrupted: {kept}", highlight=False, markup=False, soft_wrap=True)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(STOPPED)
+    write(found)
+    if found.solved is None or found.solved.values is None:
+        reason = "no plan was found in time: raise time_limit_s"
+        err.print(
+            reason if found.shortage is None else found.shortage.summary(),
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(STOPPED if found.shortage is None else INFEASIBLE)
+    if as_json:
+        out.print_json(data=summary(found))
+    elif not quiet:
+        print_procurement(found, out)
+        out.print(
+            f"written: {output}/report.html, procurement.json and tables", highlight=False, markup=False
+        )
+    if found.violations:
+        raise typer.Exit(1)
 
 
 def _run(work: Callable[[Progress], T], written: Callable[[Progress], None], output: Path, quiet: bool) -> T:

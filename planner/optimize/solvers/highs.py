@@ -10,7 +10,7 @@ import datetime
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -72,8 +72,11 @@ def solve_integer(
     seed: int = 0,
     node_limit: int | None = None,
     hint: Floats | None = None,
+    on_line: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Solve the program with the columns `integer` integer and the others continuous.
+
+    `on_line` is told every line of HiGHS's log as it appears.
 
     Raises:
         SolverFailure: HiGHS ended with an error.
@@ -91,7 +94,7 @@ def solve_integer(
             mathopt.SolutionHint(variable_values=dict(zip(model.variables(), hint.tolist(), strict=True)))
         ]
     started = time.perf_counter()
-    result = _run(model, parameters, mathopt.ModelSolveParameters(solution_hints=hints))
+    result = _run(model, parameters, mathopt.ModelSolveParameters(solution_hints=hints), on_line)
     seconds = time.perf_counter() - started
     reason = result.termination.reason
     bound = result.termination.objective_bounds.dual_bound / OBJECTIVE_SCALE
@@ -150,11 +153,21 @@ def _run(
     model: mathopt.Model,
     parameters: mathopt.SolveParameters,
     model_parameters: mathopt.ModelSolveParameters,
+    on_line: Callable[[str], None] | None = None,
 ) -> mathopt.SolveResult:
+    def heard(lines: Sequence[str]) -> None:
+        for line in lines:
+            assert on_line is not None
+            on_line(line)
+
     try:
         with _quiet():
             return mathopt.solve(
-                model, mathopt.SolverType.HIGHS, params=parameters, model_params=model_parameters
+                model,
+                mathopt.SolverType.HIGHS,
+                params=parameters,
+                model_params=model_parameters,
+                msg_cb=None if on_line is None else heard,
             )
     except (RuntimeError, AttributeError, ValueError) as error:
         # A status that is not OK can also die with an AttributeError inside MathOpt's own error path.

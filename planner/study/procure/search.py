@@ -1,0 +1,294 @@
+"""Solving the program for what the study wants to be small, with some decisions fixed.
+
+What is ordered, sold, rented and turned to liquid is decided first, with counts of what runs where left
+continuous: a relaxation, whose bound holds. With those decisions fixed, what runs where falls apart into
+small pieces and is made whole. Where the two are further apart than the gap asked for, the whole program
+is searched from the plan found so far.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.optimize.program import Arrays, Floats
+from planner.optimize.solvers import highs
+from planner.optimize.solvers.outcome import Outcome
+from planner.study.procure.aims import Aim, Aimed, Risk
+from planner.study.procure.builder import MICRO
+from planner.study.procure.program import Built
+
+COMMITMENTS = ("order", "tier", "chosen", "retire", "rent", "liquid", "open")
+"""Decisions that are whole in the first stage; what runs where follows in the second."""
+
+FIRST_GAP, SECOND_GAP = 0.4, 0.15
+"""Shares of the gap asked for that the first two stages are solved to; whole counts take the rest."""
+
+COARSE_GAP = 0.05
+"""Gap of the first plan: there within seconds, so that an interrupted search leaves something."""
+
+FIRST_TIME = 0.5
+"""Share of the time that the first stage may take."""
+
+Tell = Callable[[str, float | None, float | None], None]
+"""Told (stage, cost of the best plan so far, bound), USD; None where there is none yet."""
+
+Keep = Callable[["Solved"], None]
+"""Given every better solution as soon as it is there."""
+
+
+def _silent(stage: str, objective: float | None, bound: float | None) -> None:
+    """Hear nothing."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A solution. objective and bound: of the aim, USD; costs: (leaves,) of each future, USD.
+
+    status: `optimal` (within the gap asked for), `feasible`, `infeasible`, `unknown` (nothing found in
+    time). values: (columns,) of the program without the columns of the aim; None if there is no solution.
+    """
+
+    built: Built
+    status: str
+    values: Floats | None
+    objective: float
+    bound: float
+    seconds: float
+
+    @property
+    def costs(self) -> Floats:
+        """(leaves,) discounted cost of every future, USD."""
+        assert self.values is not None
+        return np.asarray(self.built.leaf_costs() @ self.values)
+
+    @property
+    def expected(self) -> float:
+        """Expected discounted cost, USD."""
+        return float(self.built.probabilities() @ self.costs)
+
+    @property
+    def gap(self) -> float:
+        """(objective - bound) / |objective|."""
+        return relative_gap_of(self.objective, self.bound)
+
+
+def relative_gap_of(objective: float, bound: float) -> float:
+    """Return how far a bound is below an objective, as a share of it."""
+    return max(0.0, objective - bound) / max(abs(objective), 1e-9)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long and how exactly a program is solved, and who hears of it.
+
+    keep: given every better solution. tell: told where the search is.
+    """
+
+    time_limit_s: float = 240.0
+    relative_gap: float = 0.01
+    tell: Tell = _silent
+    keep: Keep | None = None
+
+
+def minimize(
+    built: Built,
+    effort: Effort,
+    aim: Aim = "expected",
+    *,
+    risk: Risk | None = None,
+    fixed: Mapping[int, float] | None = None,
+    hint: Floats | None = None,
+) -> Solved:
+    """Return the solution that is best for an aim.
+
+    Args:
+        built: the program.
+        effort: time, gap, listeners.
+        aim: what is to be small.
+        risk: how bad futures count.
+        fixed: column -> value it must take.
+        hint: (columns,) a solution of this program or of one like it, to start from.
+    """
+    return _Search(
+        built, effort, Aimed(_fixed(built.arrays, fixed or {}), built, aim, risk or Risk()), hint
+    ).run()
+
+
+@dataclass
+class _Search:
+    built: Built
+    effort: Effort
+    aimed: Aimed
+    hint: Floats | None
+    best: Floats | None = None
+    objective: float = np.inf
+    bound: float = -np.inf
+    impossible: bool = False
+    began: float = field(default_factory=time.perf_counter)
+
+    def run(self) -> Solved:
+        if self.hint is not None:
+            self._take(self._whole(self.aimed.widened(self.hint)))
+        if self.best is None and self.effort.relative_gap < COARSE_GAP:
+            self._commit_and_run("a first plan", COARSE_GAP / max(self.effort.relative_gap, NUMERICAL_GAP))
+        if not self.impossible and not self._reached():
+            self._commit_and_run("what to buy", FIRST_GAP)
+        if self.impossible:
+            return self._solved("infeasible")
+        if not self._reached():
+            last = self._solve("buying and running together", self._whole_columns, 1.0, 1.0, bounds=True)
+            if last.status == "infeasible" and self.best is None:
+                return self._solved("infeasible")
+            if last.values is not None:
+                self._take(self._whole(last.values))
+        if self.best is None:
+            return self._solved("unknown")
+        return self._solved("optimal" if self._reached() else "feasible")
+
+    def _commit_and_run(self, stage: str, gap_share: float) -> None:
+        """Decide what is bought, then where it runs; take the plan if there is one."""
+        first = self._solve(stage, self._commitments, gap_share, FIRST_TIME, bounds=True)
+        self.impossible = first.status == "infeasible"
+        if first.values is None:
+            return
+        known = self._fixed_like(first.values)
+        second = self._solve("where it runs", self._whole_columns, SECOND_GAP, 1.0, arrays=known)
+        if second.values is not None:
+            self._take(self._whole(second.values))
+
+    @property
+    def _whole_columns(self) -> NDArray[np.bool_]:
+        return self.aimed.padded(self.built.decisions.mask)
+
+    @property
+    def _commitments(self) -> NDArray[np.bool_]:
+        chosen = np.zeros(len(self.built.arrays.cost), dtype=bool)
+        for q in range(len(self.built.setting.tree.moments)):
+            for kind in COMMITMENTS:
+                chosen[self.built.decisions(kind, q)] = True
+        return self.aimed.padded(chosen)
+
+    def _left_s(self) -> float:
+        return self.effort.time_limit_s - (time.perf_counter() - self.began)
+
+    def _reached(self) -> bool:
+        """True if the best solution is proven within the gap."""
+        gap = relative_gap_of(self.objective, self.bound) if self.best is not None else np.inf
+        return gap <= max(self.effort.relative_gap, NUMERICAL_GAP)
+
+    def _solve(
+        self,
+        stage: str,
+        integer: NDArray[np.bool_],
+        gap_share: float,
+        time_share: float,
+        *,
+        bounds: bool = False,
+        arrays: Arrays | None = None,
+    ) -> Outcome:
+        left = self._left_s()
+        if left <= 0:
+            return Outcome("unknown", None, np.inf, -np.inf, 0.0)
+        known = None if self.best is None else self.objective
+        self.effort.tell(stage, known, self.bound if np.isfinite(self.bound) else None)
+        outcome = highs.solve_integer(
+            self.aimed.arrays if arrays is None else arrays,
+            integer=integer,
+            time_limit_s=left * time_share,
+            relative_gap=max(self.effort.relative_gap, NUMERICAL_GAP) * gap_share,
+            hint=self.best if arrays is None else None,
+            on_line=self._listener(stage, bounds),
+        )
+        if bounds and outcome.status != "infeasible":
+            self.bound = max(self.bound, outcome.bound / MICRO)
+        return outcome
+
+    def _listener(self, stage: str, bounds: bool) -> Callable[[str], None]:
+        """Return what hears HiGHS's log and passes on how far it is."""
+
+        def heard(line: str) -> None:
+            found = _log_numbers(line)
+            if found is None:
+                return
+            bound = max(found, self.bound) if bounds else self.bound
+            known = self.objective if self.best is not None else None
+            self.effort.tell(stage, known, bound if np.isfinite(bound) else None)
+
+        return heard
+
+    def _whole(self, values: Floats) -> Floats:
+        """Return the values with whole counts exactly whole."""
+        mask = self._whole_columns
+        return np.where(mask, np.rint(values), values)
+
+    def _take(self, values: Floats) -> None:
+        """Take a solution if it holds and is better than the best."""
+        violation = _relative_violation(self.aimed.arrays, values)
+        objective = float(self.aimed.arrays.cost @ values) / MICRO
+        if violation > FEASIBILITY or objective >= self.objective:
+            return
+        self.best, self.objective = values, objective
+        if self.effort.keep is not None:
+            self.effort.keep(self._solved("feasible"))
+
+    def _fixed_like(self, values: Floats) -> Arrays:
+        """Return the program with the commitments of a solution fixed."""
+        columns = np.flatnonzero(self._commitments)
+        return _fixed(self.aimed.arrays, dict(zip(columns.tolist(), np.rint(values[columns]), strict=True)))
+
+    def _solved(self, status: str) -> Solved:
+        seconds = time.perf_counter() - self.began
+        values = None if self.best is None else self.best[: len(self.built.arrays.cost)]
+        bound = min(self.bound, self.objective)
+        return Solved(self.built, status, values, self.objective, bound, seconds)
+
+
+NUMERICAL_GAP = 1e-6
+"""A gap of nothing, in doubles over sums of millions of dollars."""
+
+FEASIBILITY = 1e-5
+"""How far a row may be broken as a share of its largest term: rounding of counts that were nearly whole."""
+
+
+def _relative_violation(arrays: Arrays, values: Floats) -> float:
+    """Return the largest violation of a row or bound, each as a share of the size of its terms."""
+    activity = arrays.matrix @ values
+    size = abs(arrays.matrix) @ np.abs(values)
+    for bound in (arrays.row_lower, arrays.row_upper):
+        size = np.maximum(size, np.abs(np.where(np.isfinite(bound), bound, 0.0)))
+    over = np.maximum(arrays.row_lower - activity, activity - arrays.row_upper) / np.maximum(size, 1.0)
+    out = np.maximum(arrays.column_lower - values, values - arrays.column_upper)
+    return float(max(over.max(initial=0.0), out.max(initial=0.0)))
+
+
+def _fixed(arrays: Arrays, fixed: Mapping[int, float]) -> Arrays:
+    """Return the program with some columns at given values."""
+    if not fixed:
+        return arrays
+    lower, upper = arrays.column_lower.copy(), arrays.column_upper.copy()
+    for column, value in fixed.items():
+        lower[column] = upper[column] = value
+    return replace(arrays, column_lower=lower, column_upper=upper)
+
+
+def _log_numbers(line: str) -> float | None:
+    """Return the bound in a line of HiGHS's log, USD; None for other lines.
+
+    Such a line ends with `BestBound BestSol Gap Cuts InLp Confl. LpIters Time`, the time like `19.0s`.
+    """
+    words = line.split()
+    if len(words) < LOG_WORDS or not words[-1].endswith("s"):
+        return None
+    try:
+        return float(words[-LOG_BOUND])
+    except ValueError:
+        return None
+
+
+LOG_WORDS, LOG_BOUND = 11, 8
+"""Words of a line of HiGHS's log about the search, and where the bound is, from the end."""
