@@ -84,10 +84,12 @@ class Limit:
 class Deployment:
     """The compact tables. type_of: number of the type of an offer that can be owned, None for rented ones.
 
-    groups: (site, host); group_of: group of each offer. standing: (type, site) -> servers that stand.
+    names: of offers, unique. groups: (site, host); group_of: group of each offer. lane_hours: number of the
+    part of the day (`hours`) that a lane is about. standing: (type, site) -> servers that stand.
     """
 
     offers: Sequence[Offer]
+    names: Sequence[str]
     types: Sequence[str]
     type_of: Sequence[int | None]
     sites: Sequence[str]
@@ -97,6 +99,8 @@ class Deployment:
     mixes: Sequence[Mix]
     demands: Sequence[Demand]
     lanes: Sequence[tuple[str, str]]
+    lane_hours: Sequence[int]
+    hours: Sequence[str]
     flows: Sequence[Flow]
     uses: Sequence[Use]
     limits: Sequence[Limit]
@@ -130,17 +134,19 @@ def deployment(assembly: Assembly, reserve: float, unserved_usd: float | None) -
         if offer.origin == "existing" and offer.host.cap_w is None:
             key = (types.index(offer.host.name), offer.site)
             standing[key] = standing.get(key, 0) + (offer.maximum or 0)
-    units_total = scenario.solver.demand_units
+    units_total, day = scenario.solver.demand_units, assembly.day
     demands = []
-    for demand in assembly.demands:
+    for name, demand in zip(assembly.problem.demands.names, assembly.demands, strict=True):
         workload = scenario.workload(demand.workload)
         price = workload.unserved_usd_per_request
         price = unserved_usd if price is None else price
-        per_hour = None if price is None else price * workload.rate_rps / units_total * SECONDS_PER_HOUR
-        name = f"{demand.workload}/{demand.origin}"
+        rate = day.mean_missing_unit_rps(workload, demand.arrived, units_total)
+        per_hour = None if price is None else price * rate * SECONDS_PER_HOUR
         demands.append(Demand(name, demand.workload, demand.units, per_hour))
+    usable_share = (1 - scenario.reliability.headroom) * (1 - reserve)
     return Deployment(
         offers=offers,
+        names=_unique_names(offers),
         types=types,
         type_of=[None if offer.origin == "rent" else types.index(offer.host.name) for offer in offers],
         sites=list(dict.fromkeys(offer.site for offer in offers)),
@@ -150,6 +156,8 @@ def deployment(assembly: Assembly, reserve: float, unserved_usd: float | None) -
         mixes=_mixes(assembly, offers),
         demands=demands,
         lanes=[(promise.workload, site) for promise, site in assembly.lanes],
+        lane_hours=assembly.problem.lane_period.tolist(),
+        hours=assembly.problem.periods,
         flows=[
             Flow(int(i), int(lane), int(cost) / MICRO)
             for i, lane, cost in zip(
@@ -159,7 +167,7 @@ def deployment(assembly: Assembly, reserve: float, unserved_usd: float | None) -
                 strict=True,
             )
         ],
-        uses=_uses(assembly, groups),
+        uses=_uses(assembly, groups, usable_share),
         limits=_limits(assembly),
         standing=standing,
         open_usd_per_h={
@@ -167,7 +175,7 @@ def deployment(assembly: Assembly, reserve: float, unserved_usd: float | None) -
             for name, cost in zip(assembly.problem.sites.names, assembly.problem.sites.open_cost, strict=True)
             if cost
         },
-        usable_share=(1 - scenario.reliability.headroom) * (1 - reserve),
+        usable_share=usable_share,
     )
 
 
@@ -193,28 +201,40 @@ def _mixes(assembly: Assembly, offers: Sequence[Offer]) -> list[Mix]:
     return list(found.values())
 
 
-def _uses(assembly: Assembly, groups: Sequence[tuple[str, str]]) -> list[Use]:
-    """Return the best way of each type of server to serve each lane: fewest servers for a unit."""
+def _uses(assembly: Assembly, groups: Sequence[tuple[str, str]], usable_share: float) -> list[Use]:
+    """Return the best way of each type of server to serve each lane: fewest servers for a unit.
+
+    A replica that is awake draws above idle whatever it serves; as many are awake as the load needs.
+    """
     best: dict[tuple[int, int], Use] = {}
-    problem = assembly.problem
-    for a, path in enumerate(assembly.assignment_pools):
-        if len(path) != 1:
+    hostings = assembly.problem.hostings
+    awake = dict(zip(hostings.pool.tolist(), hostings.cost.tolist(), strict=False))
+    for path in assembly.paths:
+        if len(path.pools) != 1:
             continue
-        pool = assembly.pools[path[0]]
+        pool = assembly.pools[path.pools[0]]
         entry = pool.entry
         group = groups.index((pool.site, entry.server))
         host = next(o.host for o in assembly.offers if (o.site, o.host.label) == groups[group])
-        load = int(problem.assignments.load[a]) / LOAD_SCALE
+        load = path.loads[0] / LOAD_SCALE
         if entry.whole_servers:
             servers = load * entry.whole_servers
         else:
             servers = load / (host.accelerators // entry.shape.accelerators)
-        lane = int(problem.assignments.lane[a])
-        use = Use(lane, group, servers, int(problem.assignments.cost[a]) / MICRO)
-        known = best.get((lane, group))
+        usd_per_h = (path.cost + load / usable_share * awake.get(path.pools[0], 0)) / MICRO
+        use = Use(path.lane, group, servers, usd_per_h)
+        known = best.get((path.lane, group))
         if known is None or use.servers < known.servers:
-            best[lane, group] = use
+            best[path.lane, group] = use
     return list(best.values())
+
+
+def _unique_names(offers: Sequence[Offer]) -> list[str]:
+    """Return the names of offers; those that several entries of fleet.rent share get their number."""
+    names = [offer.name for offer in offers]
+    return [
+        f"{offer.name}/{offer.rent_index}" if names.count(offer.name) > 1 else offer.name for offer in offers
+    ]
 
 
 def _limits(assembly: Assembly) -> list[Limit]:

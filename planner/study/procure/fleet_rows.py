@@ -97,7 +97,7 @@ def rent_rows(b: Builder, q: int) -> None:
                         b.payments.add("rent", q, column, usd * left, late=True)
         maximum = places.offers[j].maximum
         limits.append(MOST_SERVERS if maximum is None else maximum)
-    names = [places.offers[j].name for j in b.rented]
+    names = [places.names[j] for j in b.rented]
     b.rows("rent", [f"running/{name}" for name in names], q, running, upper=0)
     sources = ["fleet.rent"] * len(names)
     b.rows("rent", [f"rent/most/{name}" for name in names], q, most, upper=limits, sources=sources)

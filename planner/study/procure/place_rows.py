@@ -36,12 +36,21 @@ def traffic_rows(b: Builder, q: int) -> None:
     names = [f"lane/{number}/{workload}/{site}" for number, (workload, site) in enumerate(places.lanes)]
     b.rows("lane", names, q, lanes, lower=0, upper=0)
     usable = math.floor(SERVER_SCALE * places.usable_share + 1e-9)
+    parts = len(places.hours)
     rows: Entries = [
-        (u.group, int(use[n]), math.ceil(SERVER_SCALE * u.servers * growth[places.lanes[u.lane][0]]))
+        (
+            u.group * parts + places.lane_hours[u.lane],
+            int(use[n]),
+            math.ceil(SERVER_SCALE * u.servers * growth[places.lanes[u.lane][0]]),
+        )
         for n, u in enumerate(places.uses)
     ]
-    rows += [(places.group_of[j], int(column), -usable) for j, column in enumerate(servers)]
-    names = [f"capacity/{site}/{host}" for site, host in places.groups]
+    rows += [
+        (places.group_of[j] * parts + part, int(column), -usable)
+        for j, column in enumerate(servers)
+        for part in range(parts)
+    ]
+    names = [f"capacity/{site}/{host}/{part}" for site, host in places.groups for part in places.hours]
     b.rows("capacity", names, q, rows, upper=0)
 
 
@@ -54,7 +63,7 @@ def rack_rows(b: Builder, q: int) -> None:
     entries: Entries = [(row_of[j], int(servers[j]), 1) for j in placed]
     for m, mix in enumerate(places.mixes):
         entries += [(row_of[j], int(mixes[m]), -count) for j, count in mix.counts.items()]
-    b.rows("racks", [f"rack/{places.offers[j].name}" for j in placed], q, entries, upper=0)
+    b.rows("racks", [f"rack/{places.names[j]}" for j in placed], q, entries, upper=0)
     rows: Entries = [(mix.rack_class, int(mixes[m]), 1) for m, mix in enumerate(places.mixes)]
     counts = [rack_class.count for rack_class in places.classes]
     names = [f"racks/{rack_class.name}" for rack_class in places.classes]

@@ -139,8 +139,14 @@ class Schedule:
         for q in range(len(self.setting.tree.moments)):
             for at, count in enumerate(self.values("rent", q)):
                 if count > WHOLE:
-                    offer = self.setting.places.offers[self._builder.rented[at // len(terms)]]
-                    row = {**self.when(q), "unit": offer.host.name, "site": offer.site, "offer": offer.name}
+                    j = self._builder.rented[at // len(terms)]
+                    offer = self.setting.places.offers[j]
+                    row = {
+                        **self.when(q),
+                        "unit": offer.host.name,
+                        "site": offer.site,
+                        "offer": self.setting.places.names[j],
+                    }
                     term = terms[at % len(terms)]
                     rows.append({**row, "months": term.months, "price": term.price, "count": round(count)})
         return rows
@@ -154,7 +160,7 @@ class Schedule:
                     offer = self.setting.places.offers[j]
                     row = {**self.when(q), "site": offer.site, "place": offer.place, "origin": offer.origin}
                     row |= {"server": offer.host.name, "power_cap_w": offer.host.cap_w}
-                    rows.append({**row, "offer": offer.name, "count": round(count)})
+                    rows.append({**row, "offer": self.setting.places.names[j], "count": round(count)})
         return rows
 
     def racks(self) -> list[Record]:
@@ -166,7 +172,7 @@ class Schedule:
                 if count > WHOLE:
                     row = {**self.when(q), "racks": places.classes[mix.rack_class].name}
                     row |= {"liquid": mix.retrofit, "count": round(count)}
-                    held = "; ".join(f"{n} {places.offers[j].name}" for j, n in mix.counts.items())
+                    held = "; ".join(f"{n} {places.names[j]}" for j, n in mix.counts.items())
                     rows.append({**row, "each_holds": held})
         return rows
 

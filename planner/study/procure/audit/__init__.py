@@ -40,7 +40,8 @@ def audit(
     standing: dict[str, int] = defaultdict(int)
     for (kind, _), count in deployment.standing.items():
         standing[deployment.types[kind]] += count
-    most = {offer.name: offer.maximum for offer in deployment.offers if offer.origin == "rent"}
+    named = zip(deployment.names, deployment.offers, strict=True)
+    most = {name: offer.maximum for name, offer in named if offer.origin == "rent"}
     found: list[str] = []
     for history in histories(study, tables):
         found += fleet.check_orders(history, question.scenario)

@@ -29,7 +29,7 @@ class Ledger:
         self.capital: dict[int, float] = defaultdict(float)
         self.paid: dict[int, float] = defaultdict(float)
         self.after = 0.0
-        self.offers: dict[str, Offer] = {offer.name: offer for offer in places.offers}
+        self.offers: dict[str, Offer] = dict(zip(places.names, places.offers, strict=True))
         self._orders()
         self._rents()
         self._sales()

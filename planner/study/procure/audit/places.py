@@ -26,7 +26,7 @@ WATTS_PER_KW = 1000.0
 def check_racks(history: History, period: int, places: Deployment, catalog: Catalog) -> Iterator[str]:
     """Yield racks that hold more than fits, more racks than there are, servers without a rack."""
     where = f"{history.branches[period - 1]}/{period}"
-    offers = {offer.name: offer for offer in places.offers}
+    offers = dict(zip(places.names, places.offers, strict=True))
     used: dict[str, int] = defaultdict(int)
     liquid: dict[str, int] = defaultdict(int)
     room: dict[str, int] = defaultdict(int)
@@ -118,7 +118,7 @@ def check_limits(history: History, period: int, places: Deployment) -> Iterator[
     for limit in places.limits:
         used = 0.0
         for j, watts in limit.servers.items():
-            used += watts * count.get(places.offers[j].name, 0)
+            used += watts * count.get(places.names[j], 0)
         for f, amount in limit.flows.items():
             flow = places.flows[f]
             demand = places.demands[flow.demand]
@@ -137,7 +137,7 @@ def check_traffic(history: History, period: int, places: Deployment) -> Iterator
     where = f"{history.branches[period - 1]}/{period}"
     sent: dict[str, float] = defaultdict(float)
     balance: dict[int, float] = defaultdict(float)
-    busy: dict[tuple[str, str], float] = defaultdict(float)
+    busy: dict[tuple[tuple[str, str], int], float] = defaultdict(float)
     uses = {(use.lane, places.groups[use.group][1]): use for use in places.uses}
     for row in history.rows("traffic", period):
         units, lane = float(row["units"]), int(row["lane"])
@@ -151,7 +151,7 @@ def check_traffic(history: History, period: int, places: Deployment) -> Iterator
             yield f"{where}: {row['server']} cannot serve {row['workload']} at {row['site']}"
             continue
         growth = history.demand(places.lanes[lane][0], period)
-        busy[places.groups[use.group]] += units * use.servers * growth
+        busy[places.groups[use.group], places.lane_hours[lane]] += units * use.servers * growth
     for row in history.rows("unserved", period):
         units = next(d.units for d in places.demands if d.name == row["demand"])
         sent[str(row["demand"])] += float(row["share"]) * units
@@ -165,7 +165,7 @@ def check_traffic(history: History, period: int, places: Deployment) -> Iterator
     running: dict[tuple[str, str], float] = defaultdict(float)
     for row in history.rows("placements", period):
         running[str(row["site"]), _label(row)] += int(row["count"])
-    for group, servers in busy.items():
+    for (group, _), servers in busy.items():
         if servers > running[group] * places.usable_share * (1 + SHARE_TOLERANCE):
             there = running[group] * places.usable_share
             yield f"{where}: {group[1]} at {group[0]} would be {servers:,.2f} servers busy of {there:,.2f}"
