@@ -7,6 +7,7 @@
 | power | error of the power model, each accelerator left out | nothing (rows are shipped) |
 | queueing | predicted against replayed percentiles | nothing; takes minutes |
 | azure | plans for real traces, replayed on minutes they were not sized on | nothing (traces are kept) |
+| replay | requests replayed per second, peak memory, equal seeds | nothing |
 | accuracy | error of the performance model, each (LLM, accelerator) pair left out | measured rows |
 
 Measured rows are too large to ship: `PLANNER_BENCHMARK_DATA` names the folder that holds them
@@ -27,6 +28,7 @@ MODULES = {
     "power": "benchmarks.calibrate_power",
     "queueing": "benchmarks.queueing",
     "azure": "benchmarks.azure",
+    "replay": "benchmarks.replay",
     "accuracy": "benchmarks.accuracy",
 }
 DATA = Path(os.environ.get("PLANNER_BENCHMARK_DATA", Path(__file__).parent / "data"))

@@ -175,19 +175,23 @@ def verify(plan: PlanPath, as_json: AsJson = False) -> None:
 def simulate(
     plan: PlanPath,
     trace: Annotated[
-        Path | None, typer.Option(help="CSV of requests to send instead of sampled ones.")
+        Path | None,
+        typer.Option(help="Requests to send instead of sampled ones: Azure, BurstGPT, Mooncake, CSV."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal results.")] = 0,
     duration_s: Annotated[float | None, typer.Option(help="Seconds in which requests arrive.")] = None,
     fail: Annotated[
-        list[str] | None, typer.Option(help="What dies: server:NAME@SECONDS, rack:NAME, feed:NAME ...")
+        list[str] | None,
+        typer.Option(help="What dies: server:NAME@SECONDS, rack:NAME, fabric_domain:NAME, site:NAME."),
     ] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for CSV tables.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for CSV tables and replay.svg.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Replay a plan request by request; TTFT and TPOT percentiles and SLO attainment per workload."""
     from planner.plan.types import Plan
-    from planner.report.replay import print_replay
+    from planner.report.replay import print_replay, write_replay_picture
     from planner.scenario import read_trace
     from planner.simulate.replay import replay_plan
 
@@ -200,6 +204,7 @@ def simulate(
     )
     if output is not None:
         result.write_tables(output)
+        write_replay_picture(result, output)
     if as_json:
         out.print_json(json.dumps(result.to_json()))
     else:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 
+from planner.files import write_text_atomic
+from planner.report.figures.replay import replay_picture, standalone
 from planner.report.wide import print_wide, wide_table
 from planner.simulate.result import ReplayResult
 
@@ -34,3 +38,10 @@ def print_replay(result: ReplayResult, console: Console) -> None:
                 *(f"{value:,.3g}" if isinstance(value, float) else str(value) for value in pool.values())
             )
         print_wide(pools, console)
+
+
+def write_replay_picture(result: ReplayResult, folder: Path) -> Path:
+    """Write `replay.svg` (latencies, queues, utilisation and watts) into a folder and return its path."""
+    path = folder / "replay.svg"
+    write_text_atomic(path, standalone(replay_picture(result)))
+    return path

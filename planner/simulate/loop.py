@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -11,11 +10,13 @@ import numpy as np
 
 from planner.simulate.arrivals import Arrival
 from planner.simulate.engine import NEVER, Engine
+from planner.simulate.latencies import Latencies
 from planner.simulate.pool import Pool
 from planner.simulate.request import Request
 
 _ENGINE, _TRANSFER, _FAILURE, _SAMPLE = range(4)  # order of events at one instant
 _MS_PER_S = 1000.0
+_NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -67,17 +68,6 @@ class Stream:
 
 
 @dataclass
-class Latencies:
-    """What happened to the requests of one workload, in order of completion (times in ms)."""
-
-    arrival_ms: array[float] = field(default_factory=lambda: array("d"))
-    ttft_ms: array[float] = field(default_factory=lambda: array("d"))
-    tpot_ms: array[float] = field(default_factory=lambda: array("d"))
-    e2e_ms: array[float] = field(default_factory=lambda: array("d"))
-    output_tokens: array[int] = field(default_factory=lambda: array("l"))
-
-
-@dataclass
 class Samples:
     """States of each pool at regular times; one row per sample, one column per pool."""
 
@@ -104,12 +94,12 @@ class Replay:
     Args:
         workloads: how many workloads there are.
         sample_every_s: distance of the samples of state.
+        warm_up_s: requests that arrive before are not counted.
 
     """
 
-    def __init__(self, workloads: int, sample_every_s: float = 60.0) -> None:
-        self.latencies = [Latencies() for _ in range(workloads)]
-        self.lost_ms: list[list[float]] = [[] for _ in range(workloads)]
+    def __init__(self, workloads: int, sample_every_s: float = 60.0, warm_up_s: float = 0.0) -> None:
+        self.latencies = [Latencies(warm_up_s * _MS_PER_S) for _ in range(workloads)]
         self.samples = Samples()
         self.pools: list[Pool] = []
         self.streams: list[Stream] = []
@@ -249,16 +239,17 @@ class Replay:
     def _finish(self, request: Request, now: float) -> None:
         path = self.streams[request.stream].paths[request.route]
         added = path.network_ms + path.overhead_ms
-        log = self.latencies[request.workload]
-        log.arrival_ms.append(request.arrival_ms)
-        log.ttft_ms.append(request.first_ms - request.arrival_ms + added)
         later = request.output - 1
-        log.tpot_ms.append((now - request.first_ms) / later if later > 0 else float("nan"))
-        log.e2e_ms.append(now - request.arrival_ms + added)
-        log.output_tokens.append(request.output)
+        self.latencies[request.workload].answer(
+            request.arrival_ms,
+            request.first_ms - request.arrival_ms + added,
+            (now - request.first_ms) / later if later > 0 else _NAN,
+            now - request.arrival_ms + added,
+            request.output,
+        )
 
     def _lose(self, request: Request) -> None:
-        self.lost_ms[request.workload].append(request.arrival_ms)
+        self.latencies[request.workload].fail(request.arrival_ms)
 
     def _fail(self, failure: Failure, now: float) -> None:
         lost: list[Request] = []

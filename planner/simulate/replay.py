@@ -26,7 +26,8 @@ from planner.scenario import Workload
 from planner.scenario.request_trace import RequestTable
 from planner.simulate.arrivals import Arrival, renewal_stream, trace_stream
 from planner.simulate.failures import read_failure, replicas_lost, servers_lost
-from planner.simulate.loop import Failure, Latencies, Link, Path, Replay, Stream
+from planner.simulate.latencies import Latencies
+from planner.simulate.loop import Failure, Link, Path, Replay, Stream
 from planner.simulate.pool import Pool, engine_limits
 from planner.simulate.result import Limits, PoolReplay, ReplayResult, WorkloadReplay
 from planner.simulate.step_clock import StepClock
@@ -83,12 +84,12 @@ def replay_plan(
     deployment = _Deployment(plan.at_peak(), read_context(plan, catalog))
     traces = _traces_by_workload(trace, deployment.workloads)
     duration = duration_s or _duration_s(deployment, traces)
-    replay = Replay(len(deployment.workloads), sample_every_s=duration / SAMPLES)
+    warm_up = 0.0 if traces else WARM_UP * duration
+    replay = Replay(len(deployment.workloads), sample_every_s=duration / SAMPLES, warm_up_s=warm_up)
     deployment.stand(replay)
     failures = deployment.failures(fail, duration)
     rngs = np.random.default_rng(seed).spawn(len(plan.routes) + len(deployment.workloads))
     replay.run(list(deployment.streams(traces, duration, rngs)), failures)
-    warm_up = 0.0 if traces else WARM_UP * duration
     return deployment.result(replay, seed, duration, warm_up)
 
 
@@ -242,9 +243,7 @@ class _Deployment:
         for number, (name, workload) in enumerate(self.workloads.items()):
             slo = workload.slo
             limits = Limits() if slo is None else Limits(slo.ttft_ms, slo.tpot_ms, slo.e2e_ms)
-            log, lost = replay.latencies[number], replay.lost_ms[number]
-            failed = sum(time >= warm_up_s * 1e3 for time in lost)
-            found[name] = _workload_replay(name, limits, log, failed, warm_up_s)
+            found[name] = _workload_replay(name, limits, replay.latencies[number])
         series = _series(replay)
         return ReplayResult(
             workloads=found,
@@ -256,20 +255,17 @@ class _Deployment:
         )
 
 
-def _workload_replay(
-    name: str, limits: Limits, log: Latencies, failed: int, warm_up_s: float
-) -> WorkloadReplay:
-    arrival = np.asarray(log.arrival_ms) / 1e3
-    counted = arrival >= warm_up_s
+def _workload_replay(name: str, limits: Limits, log: Latencies) -> WorkloadReplay:
     return WorkloadReplay(
         name=name,
         limits=limits,
-        arrival_s=arrival[counted],
-        ttft_ms=np.asarray(log.ttft_ms)[counted],
-        tpot_ms=np.asarray(log.tpot_ms)[counted],
-        e2e_ms=np.asarray(log.e2e_ms)[counted],
-        output_tokens=int(np.asarray(log.output_tokens)[counted].sum()),
-        failed=failed,
+        arrival_s=np.asarray(log.arrival_ms) / 1e3,
+        ttft_ms=np.asarray(log.ttft_ms),
+        tpot_ms=np.asarray(log.tpot_ms),
+        e2e_ms=np.asarray(log.e2e_ms),
+        answered=log.answered,
+        output_tokens=log.output_tokens,
+        failed=log.failed,
     )
 
 

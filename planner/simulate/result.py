@@ -34,8 +34,9 @@ class WorkloadReplay:
     Attributes:
         name: of the workload.
         limits: its objective.
-        arrival_s, ttft_ms, tpot_ms, e2e_ms: one entry per answered request, in order of completion;
-            `tpot_ms` is NaN for answers of one token.
+        arrival_s, ttft_ms, tpot_ms, e2e_ms: one entry per answered request, in order of completion (of
+            very many requests an even sample); `tpot_ms` is NaN for answers of one token.
+        answered: requests that were.
         output_tokens: tokens answered.
         failed: requests never answered (no replica left, or too large for any cache).
 
@@ -47,13 +48,14 @@ class WorkloadReplay:
     ttft_ms: FloatArray
     tpot_ms: FloatArray
     e2e_ms: FloatArray
+    answered: int
     output_tokens: int
     failed: int
 
     @property
     def requests(self) -> int:
         """Requests counted, failed ones included."""
-        return len(self.ttft_ms) + self.failed
+        return self.answered + self.failed
 
     @property
     def attainment(self) -> float:
@@ -68,7 +70,7 @@ class WorkloadReplay:
         ):
             if limit is not None:
                 kept &= ~(values > limit)  # one token has no time per further token
-        return float(kept.sum() / self.requests)
+        return float(kept.mean() * self.answered / self.requests) if len(kept) else 0.0
 
     def percentile(self, name: str, percentile: float | None) -> float:
         """A percentile (None: the mean) of "ttft", "tpot" or "e2e" in ms; 0 without requests."""

@@ -95,7 +95,7 @@ def replay_pool(
         ttft_ms=np.asarray(log.ttft_ms)[counted],
         tpot_ms=np.asarray(log.tpot_ms)[counted],
         e2e_ms=np.asarray(log.e2e_ms)[counted],
-        failed=len(replay.lost_ms[0]),
+        failed=log.failed,
         preemptions=sum(engine.preemptions for engine in pool.engines),
         utilization=min(busy / (end_ms * pool_size), 1.0),
         watts=(energy + idle) / (end_ms * pool_size),

@@ -154,6 +154,7 @@ def test_attainment_counts_every_limit_and_every_failure() -> None:
         ttft_ms=np.array([50.0, 150.0, 60.0, 70.0]),
         tpot_ms=np.array([10.0, 10.0, 30.0, math.nan]),
         e2e_ms=np.array([500.0] * 4),
+        answered=4,
         output_tokens=100,
         failed=1,
     )
