@@ -5,6 +5,8 @@
 | speed | 10,000 estimates in one call; the time to a verified plan of each example | nothing |
 | scale | instances of 1,000 to 100,000 accelerators: first plan, 1 %, gap, memory | nothing; takes minutes |
 | power | error of the power model, each accelerator left out | nothing (rows are shipped) |
+| studies | the time of a 10 % change against the first solve | nothing |
+| procurement | the shipped procurement: time, gap, check; 10 % changes | nothing; takes minutes |
 | queueing | predicted against replayed percentiles | nothing; takes minutes |
 | azure | plans for real traces, replayed on minutes they were not sized on | nothing (traces are kept) |
 | replay | requests replayed per second, peak memory, equal seeds | nothing |
@@ -26,6 +28,8 @@ MODULES = {
     "speed": "benchmarks.speed",
     "scale": "benchmarks.scale",
     "power": "benchmarks.calibrate_power",
+    "studies": "benchmarks.studies",
+    "procurement": "benchmarks.procurement",
     "queueing": "benchmarks.queueing",
     "azure": "benchmarks.azure",
     "replay": "benchmarks.replay",

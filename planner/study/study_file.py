@@ -71,6 +71,11 @@ class StudyFile(FileModel):
         description="Changes to the scenario in every point, each `path=value` as for --set.",
     )
 
+    @classmethod
+    def name_faults(cls, document: Document, question: Question) -> list[InputFault]:
+        """Return the faults of names in the file that stand for nothing in its question; here none."""
+        return []
+
 
 S = TypeVar("S", bound=StudyFile)
 
@@ -135,7 +140,8 @@ def open_study(
     if scenario is not None:
         changes = document.data.get("changes") or []
         try:
-            load_question(scenario, [c for c in changes if isinstance(c, str)], folder)
+            question = load_question(scenario, [c for c in changes if isinstance(c, str)], folder)
+            faults += model.name_faults(document, question)
         except InputFaults as error:
             faults += error.faults
     if faults or study is None:

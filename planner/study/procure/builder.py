@@ -73,8 +73,7 @@ class Builder:
         add("tier", q, [self.most_ordered(kind, q) for kind, _ in tiers])
         add("chosen", q, [1] * len(tiers))
         add("retire", q, [MOST_SERVERS] * len(self.sales(q)))
-        most = [places.offers[j].maximum for j in self.rented for _ in self.terms]
-        add("rent", q, [MOST_SERVERS if m is None else m for m in most])
+        add("rent", q, [MOST_SERVERS] * (len(self.rented) * len(self.terms)))
         add("installed", q, [MOST_SERVERS] * (len(places.types) * len(places.sites)))
         add("moved", q, [MOST_SERVERS] * len(places.types))
         add("open", q, [1] * len(places.open_usd_per_h))
@@ -83,7 +82,7 @@ class Builder:
         """Return the most servers that can run at an offer."""
         offer = self.places.offers[j]
         if offer.rack_class is None:
-            return MOST_SERVERS if offer.maximum is None else offer.maximum
+            return MOST_SERVERS  # rows say how many there are
         held = max((mix.counts.get(j, 0) for mix in self.places.mixes), default=0)
         room = held * offer.rack_class.count
         return room if offer.maximum is None else min(room, offer.maximum)

@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.optimize.program import Floats
+from planner.study.procure.names import NOW
 from planner.study.procure.program import Built, build
 from planner.study.procure.search import Effort, Solved, minimize
 from planner.study.procure.setting import Setting
-from planner.study.procure.study import NOW
 
 FOR_THE_MEAN = "plan for the mean"
 RENT_ONLY = "rent only"
@@ -167,7 +167,7 @@ def measure(
         if fixed is None:
             alternative = Alternative(name, reason=NO_WAY)
         else:
-            result = minimize(built, _named(effort, name), fixed=fixed, hint=solved.values)
+            result = minimize(built, _named(effort, name), fixed=fixed)
             alternative = of_solved(name, result)
         found = replace(found, alternatives=(*found.alternatives, alternative))
         heard(found)

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from planner.files import InputFaults
 from planner.optimize.program import Floats
 from planner.plan.assemble import assemble
 from planner.shapes import Timings
 from planner.study.procure.aims import Risk, conditional_value_at_risk
 from planner.study.procure.audit import audit
-from planner.study.procure.check import check_names
 from planner.study.procure.deployment import deployment
 from planner.study.procure.market import Market
 from planner.study.procure.measures import Alternative, Measures, best_of_each, measure
@@ -76,18 +76,26 @@ Heard = Callable[[Procurement], None]
 def setting_of(
     opened: Opened[ProcureStudy], question: Question | None = None, timings: Timings | None = None
 ) -> Setting:
-    """Return what a study asks, with every name checked.
+    """Return what a study asks.
 
     Raises:
-        InputFaults: the study names what its scenario or topology has not.
+        InputFaults: something is said to come online later that limits nothing.
     """
     asked = opened.question() if question is None else question
-    check_names(opened, asked)
     study = opened.study
     places = deployment(assemble(asked, timings), study.reserve, study.unserved_usd_per_request)
     names = [workload.name for workload in asked.scenario.workloads]
     servers = list(dict.fromkeys([*places.types, *asked.scenario.fleet.buy]))
-    return Setting(study, places, build_tree(study, names, servers), Market(study, asked))
+    setting = Setting(study, places, build_tree(study, names, servers), Market(study, asked))
+    dated = {dated_node(limit) for limit in places.limits}
+    faults = [
+        opened.document.fault(("online", at, "at"), f"'{online.at}'", "a node that limits something")
+        for at, online in enumerate(study.online)
+        if online.at not in dated
+    ]
+    if faults:
+        raise InputFaults(faults)
+    return setting
 
 
 def run_procure(
@@ -108,7 +116,7 @@ def run_procure(
         base: folder of an earlier run of a study with the same periods, futures and places, to start from.
 
     Raises:
-        InputFaults: the study names what its scenario or topology has not.
+        InputFaults: something is said to come online later that limits nothing.
     """
     began = time.perf_counter()
     study = opened.study
@@ -167,12 +175,6 @@ def _done(found: Procurement, began: float) -> Procurement:
     found.finished = True
     found.seconds = time.perf_counter() - began
     return found
-
-
-def undated(setting: Setting) -> list[str]:
-    """Return what is said to come online later although no limit is about it."""
-    dated = {dated_node(limit) for limit in setting.places.limits}
-    return [online.at for online in setting.study.online if online.at not in dated]
 
 
 def earlier_decisions(built: Built, folder: Path) -> Floats | None:

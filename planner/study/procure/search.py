@@ -8,6 +8,7 @@ is searched from the plan found so far.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,15 @@ FIRST_GAP, SECOND_GAP = 0.4, 0.15
 
 COARSE_GAP = 0.05
 """Gap of the first plan: there within seconds, so that an interrupted search leaves something."""
+
+PROOF_GAP = 0.99
+"""Share of the gap asked for at which a plan that is there already counts as proven."""
+
+NEAR, NEAR_SERVERS = (0.7, 1.4), 3.0
+"""An order near an earlier one: between these shares of it, and this many servers more or less."""
+
+NEAR_GAP = 0.4
+"""Share of the gap asked for, near an earlier plan."""
 
 FIRST_TIME = 0.5
 """Share of the time that the first stage may take."""
@@ -134,6 +144,10 @@ class _Search:
     def run(self) -> Solved:
         if self.hint is not None:
             self._take(self._whole(self.aimed.widened(self.hint)))
+            if self.best is None:
+                self._commit_and_run("near the earlier plan", NEAR_GAP, self._near(self.hint))
+            if self.best is not None:
+                self._solve("proving it", self._commitments, PROOF_GAP, FIRST_TIME, bounds=True)
         if self.best is None and self.effort.relative_gap < COARSE_GAP:
             self._commit_and_run("a first plan", COARSE_GAP / max(self.effort.relative_gap, NUMERICAL_GAP))
         if not self.impossible and not self._reached():
@@ -150,10 +164,24 @@ class _Search:
             return self._solved("unknown")
         return self._solved("optimal" if self._reached() else "feasible")
 
-    def _commit_and_run(self, stage: str, gap_share: float) -> None:
-        """Decide what is bought, then where it runs; take the plan if there is one."""
-        first = self._solve(stage, self._commitments, gap_share, FIRST_TIME, bounds=True)
-        self.impossible = first.status == "infeasible"
+    def _near(self, values: Floats) -> Arrays:
+        """Return the program that orders about what an earlier plan did, with the same discounts."""
+        near: dict[int, tuple[float, float]] = {}
+        for q in range(len(self.built.setting.tree.moments)):
+            for column in self.built.decisions("order", q).tolist():
+                count = float(values[column])
+                near[column] = (math.floor(NEAR[0] * count) - NEAR_SERVERS, NEAR[1] * count + NEAR_SERVERS)
+            near |= {c: (values[c], values[c]) for c in self.built.decisions("chosen", q).tolist()}
+        return _bounded(self.aimed.arrays, near)
+
+    def _commit_and_run(self, stage: str, gap_share: float, arrays: Arrays | None = None) -> None:
+        """Decide what is bought, then where it runs; take the plan if there is one.
+
+        arrays: a narrower program, whose bound says nothing about the whole one.
+        """
+        whole = arrays is None
+        first = self._solve(stage, self._commitments, gap_share, FIRST_TIME, bounds=whole, arrays=arrays)
+        self.impossible = whole and first.status == "infeasible"
         if first.values is None:
             return
         known = self._fixed_like(first.values)
@@ -273,6 +301,15 @@ def _fixed(arrays: Arrays, fixed: Mapping[int, float]) -> Arrays:
     lower, upper = arrays.column_lower.copy(), arrays.column_upper.copy()
     for column, value in fixed.items():
         lower[column] = upper[column] = value
+    return replace(arrays, column_lower=lower, column_upper=upper)
+
+
+def _bounded(arrays: Arrays, bounds: Mapping[int, tuple[float, float]]) -> Arrays:
+    """Return the program with narrower bounds of some columns, as far as its own allow them."""
+    lower, upper = arrays.column_lower.copy(), arrays.column_upper.copy()
+    for column, (low, high) in bounds.items():
+        lower[column] = min(max(low, arrays.column_lower[column]), arrays.column_upper[column])
+        upper[column] = max(min(high, arrays.column_upper[column]), lower[column])
     return replace(arrays, column_lower=lower, column_upper=upper)
 
 

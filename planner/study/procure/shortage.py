@@ -8,6 +8,7 @@ they are at least needed, and may not be quite enough for whole servers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ import scipy.sparse
 
 from planner.optimize.program import Arrays, RowInfo
 from planner.optimize.solvers import highs
-from planner.study.procure.program import build
+from planner.study.procure.program import Built, build
 from planner.study.procure.search import Effort, minimize
 from planner.study.procure.setting import Setting
 
@@ -112,7 +113,20 @@ def shortage(setting: Setting, time_limit_s: float = SEARCH_S) -> Shortage:
                 if share > LEAST_SHARE:
                     label = setting.study.label(moment.period)
                     unserved.append(Unserved(moment.name, label, demand.name, share))
-    return Shortage(tuple(unserved), tuple(_ways_out(build(setting).arrays)))
+    return Shortage(tuple(unserved), tuple(_ways_out(_roomy(build(setting)))))
+
+
+MORE_PLACES = 100.0
+"""How many times the places could grow before their number stops being the reason."""
+
+
+def _roomy(built: Built) -> Arrays:
+    """Return the program in which only rows, not the bounds of columns, say how many places there are."""
+    upper = built.arrays.column_upper.copy()
+    for q in range(len(built.setting.tree.moments)):
+        for kind in ("servers", "mixes", "liquid"):
+            upper[built.decisions(kind, q)] *= MORE_PLACES
+    return replace(built.arrays, column_upper=upper)
 
 
 def _ways_out(arrays: Arrays) -> list[WayOut]:
@@ -134,6 +148,7 @@ def _ways_out(arrays: Arrays) -> list[WayOut]:
         info, limit = arrays.rows[rows[worst]], float(arrays.row_upper[rows[worst]])
         scale, unit = (WATTS_PER_KW, "kW") if info.unit == "W" else (1.0, info.unit)
         needed = (limit + float(slack[worst])) / scale
+        needed = needed if unit else math.ceil(needed)  # servers are whole
         way = WayOut(promise, info.source, _moment(info), limit / scale, needed, unit)
         found.append((float(slack[worst] / stated[worst]), way))
     return [way for _, way in sorted(found, key=lambda item: item[0])]

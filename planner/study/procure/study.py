@@ -9,18 +9,15 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from planner.files import FieldProblem, FieldProblems, FileModel
+from planner.files import Document, FieldProblem, FieldProblems, FileModel, InputFault
+from planner.study.procure.check import name_faults
+from planner.study.procure.names import EVERY, NOW
 from planner.study.study_file import StudyFile
+from planner.topology import Question
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Factors = Mapping[str, Positive]
-
-NOW = "now"
-"""The future that is common to all: it lasts until the first branch."""
-
-EVERY = "*"
-"""A key that stands for every workload or server that is not named."""
 
 
 class Discount(FileModel):
@@ -119,7 +116,7 @@ class ProcureStudy(StudyFile):
     start: datetime.date = Field(description="First day of the first period, such as 2026-07-01.")
     periods: int = Field(default=8, ge=1, le=60, description="How many periods.")
     months_per_period: float = Field(default=3.0, gt=0, le=24, description="Length of each.")
-    growth: Mapping[str, Positive | list[Positive]] = Field(
+    growth: Mapping[str, float | list[float]] = Field(
         default_factory=dict,
         description="Growth of each workload (`*`: all others): a factor per year, or the factor of the"
         " scenario's rate in each period.",
@@ -237,9 +234,23 @@ class ProcureStudy(StudyFile):
                 problems.append(FieldProblem(found, "one period for all branches of a parent", at=first))
         return problems
 
+    @classmethod
+    def name_faults(cls, document: Document, question: Question) -> list[InputFault]:
+        """Return the names that stand for nothing in the scenario or the topology."""
+        return name_faults(document, question)
+
     def _list_problems(self) -> list[FieldProblem]:
         problems: list[FieldProblem] = []
+        for online_at, online in enumerate(self.online):
+            if online.period > self.periods:
+                allowed = f"a period from 2 to {self.periods}"
+                problems.append(FieldProblem(str(online.period), allowed, at=("online", online_at, "period")))
         for name, growth in self.growth.items():
+            for factor in growth if isinstance(growth, list) else [growth]:
+                if not 0 < factor < math.inf:
+                    allowed = "factors above 0; 1 is no growth"
+                    problems.append(FieldProblem(f"{factor:g}", allowed, at=("growth", name)))
+                    break
             if isinstance(growth, list) and len(growth) != self.periods:
                 found, allowed = f"{len(growth)} factors", f"{self.periods}, one per period"
                 problems.append(FieldProblem(found, allowed, at=("growth", name)))

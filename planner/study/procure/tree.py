@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from planner.study.procure.study import EVERY, NOW, Future, ProcureStudy
+from planner.study.procure.names import EVERY, NOW
+from planner.study.procure.study import Future, ProcureStudy
 
 MONTHS_PER_YEAR = 12.0
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from planner.study.procure.study import EVERY, NOW, Future, ProcureStudy
+from planner.study.procure.names import EVERY, NOW
+from planner.study.procure.study import Future, ProcureStudy
 
 Record = Mapping[str, Any]
 Tables = Mapping[str, Sequence[Record]]
