@@ -203,7 +203,7 @@ def _row(draw: random.Random, hall: Hall, rows: int, racks: int) -> dict[str, An
     """
     full_kw = racks * hall.full_w / 1000
     feed_kw = round(full_kw * draw.choice([0.9, 1.0, 1.15]) / 0.8)
-    free = racks if hall.server is None else max(1, round(racks * draw.choice([0.125, 0.25, 0.5])))
+    free = racks if hall.server is None else max(1, round(racks * draw.choice([0.5, 0.625, 0.75])))
     common: dict[str, Any] = {
         "feeds": ["A", "B"],
         "power_kw": RACK_W[hall.liquid] / 1000,

@@ -7,7 +7,7 @@ puts them together into the latencies of a thousand typical requests.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
@@ -67,13 +67,21 @@ class LatencyCurves:
     saturation_rps: float
     idle_w: float
     memory_bound: bool
+    _known: dict[tuple[str, float | None], FloatArray] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def at_percentile(self, name: Literal["ttft", "tpot", "e2e"], percentile: float | None) -> FloatArray:
         """Latency in ms at each rate, shape [k]; `percentile=None` is the mean."""
-        samples: FloatArray = {"ttft": self.ttft_ms, "tpot": self.tpot_ms, "e2e": self.e2e_ms}[name]
-        if percentile is None:
-            return np.asarray(samples.mean(axis=1))
-        return np.asarray(np.quantile(samples, percentile / 100.0, axis=1))
+        found = self._known.get((name, percentile))
+        if found is None:  # many objectives ask for the same percentile
+            samples: FloatArray = {"ttft": self.ttft_ms, "tpot": self.tpot_ms, "e2e": self.e2e_ms}[name]
+            if percentile is None:
+                found = np.asarray(samples.mean(axis=1))
+            else:
+                found = np.asarray(np.quantile(samples, percentile / 100.0, axis=1))
+            self._known[name, percentile] = found
+        return found
 
 
 def latency_curves(

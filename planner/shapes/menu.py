@@ -8,7 +8,7 @@ taken off the menu, and the reason is kept for explanation.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from planner.performance.service import LatencyObjective, RequestProfile, Servic
 from planner.performance.shape import Role, Shape
 from planner.performance.types import ReplicaModel
 from planner.scenario.workload import Workload
+from planner.shapes.first_look import Beaten, saturated_rps, time_in_waves
 from planner.shapes.prune import Dominance, find_dominated
 
 Timer = Callable[
@@ -118,6 +119,7 @@ def build_menu(
     timed: Timer = service_columns,
     allowances_ms: Mapping[str, Sequence[float]] | None = None,
     wire_rps: Callable[[int, Workload], float] | None = None,
+    skip_beaten: bool = False,
 ) -> Menu:
     """Time every candidate against every promise and drop the dominated.
 
@@ -133,44 +135,28 @@ def build_menu(
             makes a promise of its own, with a longer round trip.
         wire_rps: (number of the candidate, workload) -> requests whose cache its links can carry; asked
             for the sides of a split.
+        skip_beaten: do not time shapes that another beats whatever they could serve (`first_look`); their
+            energy per request is not looked at.
     """
-    by_name = {workload.name: workload for workload in workloads}
-    columns: list[dict[Promise, ServiceColumn]] = [{} for _ in candidates]
-    of_workload: dict[str, list[Promise]] = defaultdict(list)
-    for promise in promises:
-        of_workload[promise.workload].append(promise)
-    for name, wanted in of_workload.items():
-        workload = by_name[name]
-        pairs = set(allowed[name])
-        used = (derate or {}).get(name, 1.0)
-        for role in ROLES:
-            chosen = [
-                index
-                for index, (replica, _, _) in enumerate(candidates)
-                if replica.shape.role == role and (replica.shape.llm, replica.shape.weights) in pairs
-            ]
-            kept = wanted
-            if role == "prefill":
-                kept = prefill_promises(wanted, (allowances_ms or {}).get(name, ()))
-            reachable = [
-                (promise, objective)
-                for promise in kept
-                if (objective := latency_objective(workload, promise.rtt_ms, role)) is not None
-            ]
-            if not chosen or not reachable or not may_play(workload, role):
-                continue
-            table = timed(
-                [candidates[index][0] for index in chosen],
-                request_profile(workload),
-                [objective for _, objective in reachable],
-            )
-            for index, row in zip(chosen, table, strict=True):
-                most = float("inf") if role == "aggregated" or wire_rps is None else wire_rps(index, workload)
-                factor = used * refinement(name, candidates[index][0].shape.name)
-                for (promise, _), column in zip(reachable, row, strict=True):
-                    columns[index][promise] = replace(column, rate_rps=min(column.rate_rps * factor, most))
+
+    def factor(name: str, shape: Shape) -> float:
+        return (derate or {}).get(name, 1.0) * refinement(name, shape.name)
+
+    timing = _Timing(candidates, workloads, promises, allowed, factor, timed, allowances_ms or {}, wire_rps)
     menu = Menu()
-    for (replica, server, box), best in zip(candidates, columns, strict=True):
+    everyone = list(range(len(candidates)))
+    skipped: set[int] = set()
+    if skip_beaten:
+        for found in timing.time_but_beaten():
+            skipped.add(found.loser)
+            loser, winner = candidates[found.loser][0].shape, candidates[found.winner][0].shape
+            menu.dominated.append(Dominance(loser, winner, found.copies, found.ratio, timed=False))
+        everyone = [index for index in everyone if index not in timing.done and index not in skipped]
+    timing.time(everyone)
+    columns = timing.columns
+    for index, ((replica, server, box), best) in enumerate(zip(candidates, columns, strict=True)):
+        if index in skipped:
+            continue
         servers = replica.shape.accelerators // box if replica.shape.accelerators > box else 0
         useful = {promise: column for promise, column in best.items() if column.rate_rps > 0}
         entry = MenuEntry(replica.shape, server, servers, replica, useful, best)
@@ -178,6 +164,97 @@ def build_menu(
     everything = dict.fromkeys(promise for entry in menu.entries for promise in entry.columns)
     _drop_dominated(menu, list(everything))
     return menu
+
+
+class _Timing:
+    """Fills the columns of candidates, workload by workload and role by role."""
+
+    def __init__(
+        self,
+        candidates: Sequence[tuple[ReplicaModel, str, int]],
+        workloads: Sequence[Workload],
+        promises: Sequence[Promise],
+        allowed: Mapping[str, Sequence[tuple[str, str]]],
+        factor: Callable[[str, Shape], float],
+        timed: Timer,
+        allowances_ms: Mapping[str, Sequence[float]],
+        wire_rps: Callable[[int, Workload], float] | None,
+    ) -> None:
+        self.candidates, self.timed, self.wire_rps = candidates, timed, wire_rps
+        self.factor, self.allowances_ms = factor, allowances_ms
+        self.columns: list[dict[Promise, ServiceColumn]] = [{} for _ in candidates]
+        self.done: set[int] = set()
+        self.by_name = {workload.name: workload for workload in workloads}
+        self.pairs = {name: set(pairs) for name, pairs in allowed.items()}
+        self.wanted: dict[str, list[Promise]] = defaultdict(list)
+        for promise in promises:
+            self.wanted[promise.workload].append(promise)
+
+    def reachable(self, name: str, role: Role) -> list[tuple[Promise, LatencyObjective]]:
+        """Return the promises of a workload that the network leaves time for."""
+        workload, kept = self.by_name[name], self.wanted[name]
+        if role == "prefill":
+            kept = prefill_promises(kept, self.allowances_ms.get(name, ()))
+        return [
+            (promise, objective)
+            for promise in kept
+            if (objective := latency_objective(workload, promise.rtt_ms, role)) is not None
+        ]
+
+    def time(self, indices: Sequence[int]) -> None:
+        """Time some candidates for every workload that they may serve."""
+        self.done.update(indices)
+        for name in self.wanted:
+            workload = self.by_name[name]
+            for role in ROLES:
+                chosen = [
+                    index
+                    for index in indices
+                    if (shape := self.candidates[index][0].shape).role == role
+                    and (shape.llm, shape.weights) in self.pairs[name]
+                ]
+                reachable = self.reachable(name, role)
+                if not chosen or not reachable or not may_play(workload, role):
+                    continue
+                table = self.timed(
+                    [self.candidates[index][0] for index in chosen],
+                    request_profile(workload),
+                    [objective for _, objective in reachable],
+                )
+                for index, row in zip(chosen, table, strict=True):
+                    most = float("inf")
+                    if role != "aggregated" and self.wire_rps is not None:
+                        most = self.wire_rps(index, workload)
+                    used = self.factor(name, self.candidates[index][0].shape)
+                    for (promise, _), column in zip(reachable, row, strict=True):
+                        rate = min(column.rate_rps * used, most)
+                        self.columns[index][promise] = replace(column, rate_rps=rate)
+
+    def time_but_beaten(self) -> list[Beaten]:
+        """Time the aggregated candidates that could be of use; return the others."""
+        ceilings: list[dict[str, float]] = [{} for _ in self.candidates]
+        groups: dict[Hashable, list[int]] = defaultdict(list)
+        strict: dict[str, list[Promise]] = {}
+        for name in self.wanted:
+            workload, reachable = self.by_name[name], self.reachable(name, "aggregated")
+            strict[name] = [promise for promise, _ in reachable]
+            if not reachable or not may_play(workload, "aggregated"):
+                continue
+            profile = request_profile(workload)
+            for index, (replica, _, _) in enumerate(self.candidates):
+                shape = replica.shape
+                if shape.role == "aggregated" and (shape.llm, shape.weights) in self.pairs[name]:
+                    ceilings[index][name] = saturated_rps(replica, profile) * self.factor(name, shape)
+        for index, (replica, server, _) in enumerate(self.candidates):
+            if ceilings[index]:
+                key = (server, replica.shape.power_cap_w, frozenset(ceilings[index]))
+                groups[key].append(index)
+
+        def sure_rps(index: int, name: str) -> float:
+            return min((self.columns[index][promise].rate_rps for promise in strict[name]), default=0.0)
+
+        sizes = [replica.shape.accelerators for replica, _, _ in self.candidates]
+        return time_in_waves(groups, sizes, ceilings, lambda wave: self.time(wave), sure_rps)
 
 
 def _drop_dominated(menu: Menu, promises: Sequence[Promise]) -> None:

@@ -21,17 +21,26 @@ RATE_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Dominance:
-    """`shape` is beaten by `copies` of `by`; `rate_ratio` is the least advantage over all promises."""
+    """`shape` is beaten by `copies` of `by`; `rate_ratio` is the least advantage over all promises.
+
+    timed: False where the shape was ruled out by the most it could serve (`first_look`).
+    """
 
     shape: Shape
     by: Shape
     copies: int
     rate_ratio: float
+    timed: bool = True
 
     @property
     def text(self) -> str:
         """One sentence for people."""
         copies = "" if self.copies == 1 else f"{self.copies} x "
+        if not self.timed:
+            return (
+                f"{self.shape.name} is beaten by {copies}{self.by.name}: within every latency objective it "
+                f"serves at least {self.rate_ratio:.2f} times what the shape could without any"
+            )
         return (
             f"{self.shape.name} is beaten by {copies}{self.by.name}: at least {self.rate_ratio:.2f} times "
             "its rate for every workload, with no more energy per request"

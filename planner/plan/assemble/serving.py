@@ -32,6 +32,10 @@ a little on the safe side, and far fewer rates to compute."""
 
 MOST_ROUND_TRIPS = 8
 
+PRICED_GOALS = {"cost", "served", "servers"}
+"""Goals that a few percent of the energy of a request mean little to: for these, shapes that could not beat
+another one's rate are not timed. Power and carbon look at every shape."""
+
 
 @dataclass(frozen=True)
 class Route:
@@ -171,6 +175,7 @@ def timed_offering(
         timed=timings.columns,
         allowances_ms=_allowances(scenario, catalog, names, candidates, by_label),
         wire_rps=wire_rps,
+        skip_beaten={name for _, name in scenario.objective.goals} <= PRICED_GOALS,
     )
     return Offering(menu, refused, routes)
 
