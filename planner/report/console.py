@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from planner.plan.diagnosis import Infeasible
-from planner.plan.types import LedgerRow, Plan
+from planner.plan.types import Latency, LedgerRow, Plan
 from planner.report.wide import print_wide, wide_table
 
 FULLEST_LIMITS = 8
@@ -87,8 +87,8 @@ def _latency(plan: Plan) -> Table:
             row.origin,
             row.site,
             "-" if row.percentile is None else str(row.percentile),
-            _of(row.ttft_ms.predicted, row.ttft_ms.asked),
-            _of(row.tpot_ms.predicted, row.tpot_ms.asked),
+            _of(row.ttft_ms),
+            _of(row.tpot_ms),
         )
         if cells not in seen:
             seen.add(cells)
@@ -96,9 +96,10 @@ def _latency(plan: Plan) -> Table:
     return table
 
 
-def _of(predicted: float | None, asked: float | None) -> str:
-    left = "measured" if predicted is None else f"{predicted:,.1f}"
-    return left if asked is None else f"{left} of {asked:,.0f}"
+def _of(latency: Latency) -> str:
+    words = "measured" if latency.predicted is None else f"{latency.predicted:,.1f}"
+    words += "" if latency.asked is None else f" of {latency.asked:,.0f}"
+    return words + ("" if latency.replayed is None else f", replayed {latency.replayed:,.1f}")
 
 
 def _limits(plan: Plan) -> Table:

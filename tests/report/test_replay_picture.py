@@ -1,12 +1,17 @@
 """A replay is drawn: latencies against their limits, and the pools over time."""
 
 import xml.etree.ElementTree as ElementTree
+from io import StringIO
 
 import numpy as np
 import pandas as pd
+from rich.console import Console
 
+from planner.report.console import print_summary
 from planner.report.figures.replay import replay_picture, standalone
+from planner.report.sections.promises import promise_view
 from planner.simulate.result import Limits, ReplayResult, WorkloadReplay
+from tests.plan.tiny import full_plan
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -55,3 +60,20 @@ def test_curves_stay_inside_their_panel_whatever_the_numbers() -> None:
         for line in root.iter(f"{SVG}polyline"):
             points = [tuple(map(float, pair.split(","))) for pair in line.get("points", "").split()]
             assert all(0 <= x <= 460 and 0 <= y <= 220 for x, y in points)
+
+
+def test_replayed_latencies_stand_beside_the_predicted_ones() -> None:
+    """On the terminal and in the report, where a plan was replayed."""
+    plan = full_plan()
+    rows = [
+        row.model_copy(update={"ttft_ms": row.ttft_ms.model_copy(update={"replayed": 123.4})})
+        for row in plan.slo
+    ]
+    replayed = plan.model_copy(update={"slo": rows})
+    before, after = StringIO(), StringIO()
+    print_summary(plan, Console(file=before, width=200))
+    print_summary(replayed, Console(file=after, width=200))
+    assert "replayed" not in before.getvalue()
+    assert "replayed 123.4" in after.getvalue()
+    view = promise_view(replayed, {})
+    assert all("(replayed 123 ms)" in row.ttft.predicted for row in view.first if row.ttft.bar is not None)

@@ -21,7 +21,7 @@ SHORT_LIST = 25
 
 @dataclass(frozen=True)
 class LatencyCell:
-    """One latency: asked, predicted, how much is left of what was asked."""
+    """One latency: asked, predicted (and what a replay showed), how much is left of what was asked."""
 
     asked: str
     predicted: str
@@ -89,11 +89,12 @@ def _row(row: SloRow, recipes: Mapping[str, Recipe]) -> PromiseRow:
 
 def _cell(latency: Latency, band: float | None) -> LatencyCell:
     asked, predicted = latency.asked, latency.predicted
+    replayed = "" if latency.replayed is None else f" (replayed {milliseconds(latency.replayed)})"
     if not asked or predicted is None:
-        return LatencyCell(milliseconds(asked), milliseconds(predicted), NOTHING, "none", None)
+        return LatencyCell(milliseconds(asked), milliseconds(predicted) + replayed, NOTHING, "none", None)
     return LatencyCell(
         asked=milliseconds(asked),
-        predicted=milliseconds(predicted),
+        predicted=milliseconds(predicted) + replayed,
         margin=percent(1 - predicted / asked),
         state=latency_state(asked, predicted, band),
         bar=latency_bar(asked, predicted, band),
