@@ -4,6 +4,7 @@
 |---|---|---|
 | speed | 10,000 estimates in one call; the time to a verified plan of each example | nothing |
 | scale | instances of 1,000 to 100,000 accelerators: first plan, 1 %, gap, memory | nothing; takes minutes |
+| peers | other planners' own instances, their answers beside ours | nothing |
 | power | error of the power model, each accelerator left out | nothing (rows are shipped) |
 | studies | the time of a 10 % change against the first solve | nothing |
 | procurement | the shipped procurement: time, gap, check; 10 % changes | nothing; takes minutes |
@@ -27,6 +28,7 @@ from pathlib import Path
 MODULES = {
     "speed": "benchmarks.speed",
     "scale": "benchmarks.scale",
+    "peers": "benchmarks.peers",
     "power": "benchmarks.calibrate_power",
     "studies": "benchmarks.studies",
     "procurement": "benchmarks.procurement",

@@ -1,18 +1,20 @@
-"""Helix (github.com/Thesys-lab/Helix-ASPLOS25 @148b733): layers of one LLM on unlike nodes, for the most tokens/s.
+"""Helix (github.com/Thesys-lab/Helix-ASPLOS25 @148b733): layers on unlike nodes, for the most tokens/s.
 
-`python -m benchmarks.peers.helix [--seeds 5]` places the layers of six published instances and prints tokens/s (exact
-maximum flow on the instance's own links), the bound, and the best that the peer and its baselines reach. Each
-instance is solved again under limits of the time per token: the most flow is one long pipeline, slow per token.
+`python -m benchmarks.peers.helix [--seeds 5]` places the layers of six published instances and prints
+tokens/s (exact maximum flow on the instance's own links), the bound, and the best that the peer and its
+baselines reach. Each instance is solved again under limits of the time per token: the most flow is one long
+pipeline, slow per token.
 
-A node holds consecutive layers; with k of them it passes `throughput[k]` tokens/s. A token goes from a node that
-ends at a layer to one that begins there. The placements tried here are chains of stages: all nodes of a stage
-hold the same layers, side by side. For a wanted flow F the useful stages are the smallest sets of nodes that
-carry F with k layers; choosing stages is an integer program without positions (CP-SAT), and bisection finds the
-largest F. Sites are visited one after the other; the stages at a crossing are as wide as its links ask.
+A node holds consecutive layers; with k of them it passes `throughput[k]` tokens/s. A token goes from a node
+that ends at a layer to one that begins there. The placements tried here are chains of stages: all nodes of
+a stage hold the same layers, side by side. For a wanted flow F the useful stages are the smallest sets of
+nodes that carry F with k layers; choosing stages is an integer program without positions (CP-SAT), and
+bisection finds the largest F. Sites are visited one after the other; the stages at a crossing are as wide
+as its links ask.
 
-The bound holds for every placement, chain or not. A node of k layers passes at most min(throughput[k], F) of a
-flow F, and all nodes together must pass every token through all layers: a linear program for each F, with
-the flow-weighted time per token below the limit.
+The bound holds for every placement, chain or not. A node of k layers passes at most min(throughput[k], F)
+of a flow F, and all nodes together must pass every token through all layers: a linear program for each F,
+with the flow-weighted time per token below the limit.
 """
 
 from __future__ import annotations
@@ -340,7 +342,7 @@ def bound(cluster: Cluster, limit_ms: float | None) -> float:
 
 
 def _may_exist(cluster: Cluster, flow: float, limit_ms: float | None) -> bool:
-    """Return whether node-layers could carry the flow: shares of nodes by (kind, layers), a linear program."""
+    """Return whether shares of nodes by (kind, layers) could carry the flow: a linear program."""
     options = [(i, k) for i, kind in enumerate(cluster.kinds) for k in range(1, len(kind.tokens_per_s) + 1)]
     passes = np.array([cluster.kinds[i].carries(k, flow) / flow for i, k in options])
     layers = np.array([k for _, k in options], dtype=float)
@@ -371,7 +373,8 @@ def main() -> int:
     seeds = parser.parse_args().seeds
     missed = 0
     print(
-        f"{'instance':24s} {'limit ms':>9s} {'ms':>7s} {'tokens/s':>9s} {'bound':>9s} {'peers best':>10s} {'s':>6s}"
+        f"{'instance':24s} {'limit ms':>9s} {'ms':>7s} {'tokens/s':>9s} {'bound':>9s}"
+        f" {'peers best':>10s} {'s':>6s}"
     )
     for cluster in load():
         published = max(cluster.data["peers_tokens_per_s"].values())
@@ -386,7 +389,8 @@ def main() -> int:
             allowed = "" if limit is None else f"{limit:.0f}"
             if worst is None:
                 print(
-                    f"{cluster.name:24s} {allowed:>9s} {'':7s} {'none':>9s} {ceiling:9.1f} {'':10s} {seconds:6.2f}"
+                    f"{cluster.name:24s} {allowed:>9s} {'':7s} {'none':>9s} {ceiling:9.1f}"
+                    f" {'':10s} {seconds:6.2f}"
                 )
                 continue
             slowest = slowest or worst.token_ms

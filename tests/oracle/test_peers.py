@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks.peers import aiconfigurator, llm_ro, melange
+from benchmarks.peers import aiconfigurator, helix, llm_ro, melange
 from planner.optimize.method import solve_problem
 from planner.optimize.solution import Settings
 
@@ -38,3 +38,16 @@ def test_the_optimum_of_llm_ro_is_found(reading):
     found = solve_problem(llm_ro.problem_of(instance["params"], reading), Settings(60.0, 0.0))
     assert found.status == "optimal"
     assert found.objective / 1e6 == pytest.approx(instance["optimum_usd"][reading], abs=5e-5)
+
+
+def test_long_pipelines_of_unlike_nodes_reach_their_bound():
+    """Helix's 24 nodes at one site: the placement carries what no placement can exceed."""
+    cluster = next(one for one in helix.load() if one.name == "single24_llama70b")
+    placement = helix.most_flow(cluster, None)
+    assert placement is not None
+    assert placement.tokens_per_s == pytest.approx(helix.bound(cluster, None), rel=1e-6)
+    assert sum(stage.layers for stage in placement.stages) == cluster.layers
+    quicker = helix.most_flow(cluster, 0.9 * placement.token_ms)
+    assert quicker is not None
+    assert quicker.token_ms <= 0.9 * placement.token_ms
+    assert quicker.tokens_per_s <= helix.bound(cluster, 0.9 * placement.token_ms)
