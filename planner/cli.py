@@ -99,29 +99,39 @@ def solve(
     verify_by_replay: Annotated[
         bool, typer.Option(help="Replay the plan; where it misses an SLO, solve again with less load.")
     ] = True,
+    in_force: Annotated[
+        Path | None,
+        typer.Option("--from", help="plan.json in force: moves away from it are priced and limited (churn)."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
 ) -> None:
     """Find the cheapest plan; writes plan.json, report.html and tables/*.csv."""
+    from planner.plan.churn import with_plan_in_force
     from planner.plan.solve import Hooks, NoPlan
     from planner.plan.solve import solve as solve_scenario
+    from planner.plan.types import Plan
     from planner.report import write_report, write_tables
     from planner.report.console import print_infeasible, print_summary
     from planner.report.progress import SearchProgress
     from planner.simulate.prove import solve_and_replay
+    from planner.topology import load_question
 
     changes = _changes(overrides, catalog)
     changes += [] if time_limit_s is None else [f"solver.time_limit_s={time_limit_s}"]
     changes += [] if relative_gap is None else [f"solver.relative_gap={relative_gap}"]
     changes += ["solver.reproducible=true"] if reproducible else []
+    question = load_question(scenario, changes)
+    if in_force is not None:
+        question = with_plan_in_force(question, Plan.load(_plan_file(in_force)))
     with SearchProgress(err, enabled=not quiet) as progress:
         try:
             hooks = Hooks(progress.stage, progress.search)
             if verify_by_replay:
-                proved = solve_and_replay(scenario, changes, hooks)
+                proved = solve_and_replay(question, hooks=hooks)
                 plan, missed, why_not = proved.plan, proved.missed, proved.why_not
                 refined = [(name, *of) for name, by in proved.refined.items() for of in by.items()]
             else:
-                plan, missed, why_not = solve_scenario(scenario, changes, hooks), (), ""
+                plan, missed, why_not = solve_scenario(question, hooks=hooks), (), ""
                 refined = []
         except NoPlan as no_plan:
             found = no_plan.infeasible

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from planner.optimize.constraints import capacity, demand, limits, packing, racks, reliability, sites
+from planner.optimize.constraints import (
+    capacity,
+    churn,
+    demand,
+    limits,
+    packing,
+    racks,
+    reliability,
+    sites,
+    spares,
+)
 from planner.optimize.problem import Problem
 from planner.optimize.program import Arrays, Program
 from planner.optimize.variables import add_variables
 
-FAMILIES: tuple[ModuleType, ...] = (demand, capacity, packing, racks, limits, sites, reliability)
+FAMILIES: tuple[ModuleType, ...] = (
+    demand,
+    capacity,
+    packing,
+    racks,
+    limits,
+    sites,
+    spares,
+    churn,
+    reliability,
+)
 """Every constraint family, in the order of the formulation page."""
 
 

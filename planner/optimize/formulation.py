@@ -31,7 +31,9 @@ optimum is a number that can be compared exactly.
 | p | hostings: a pool on a host group |
 | j | candidates: servers that could be powered (existing, bought, rented) |
 | k, m | classes of identical racks, and the maximal mixes of servers one rack of a class can hold |
-| r | limits: power, grid, heat, budget, carbon, stock |
+| r | limits: power, grid, heat, budget, carbon, stock, moves |
+| g, z | groups of own servers of one type at a site that share spares, and their spares |
+| c | hostings on which replicas of the plan in force stand |
 | e | failures to survive |
 
 ## Variables

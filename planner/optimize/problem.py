@@ -190,7 +190,7 @@ class Ledger:
 
     names: row names that a person can read (`power/feed/fra1-A`). unit: of used and limit.
     source: the field of the scenario or topology that states the limit.
-    entries: use by variable kind: "servers", "mixes", "replicas", "flow", "assign", "unserved", "open".
+    entries: use by variable kind: `VARIABLE_KINDS`.
     """
 
     family: str
@@ -226,6 +226,38 @@ class Failures:
     lost_replica_row: Integers = field(default_factory=lambda: integers([]))
     lost_hosting: Integers = field(default_factory=lambda: integers([]))
     lost_replicas: Integers = field(default_factory=lambda: integers([]))
+
+
+@dataclass(frozen=True)
+class Spares:
+    """Spare servers by number in service: rows g, a group of candidates that share spares.
+
+    A group with at most `base` servers needs no spare; each further step z (0 or 1, in order) is one spare
+    more and covers `step[z]` servers more. names, source: of the groups. member_group / member: pairs
+    (group, candidate). group, step, cost: of each step; cost in micro-USD/h of one spare.
+    """
+
+    names: tuple[str, ...]
+    source: tuple[str, ...]
+    base: Integers
+    member_group: Integers
+    member: Integers
+    group: Integers
+    step: Integers
+    cost: Integers
+
+
+@dataclass(frozen=True)
+class Churn:
+    """Replicas that run already: rows c; the variable `moves[c]` counts those started beyond them.
+
+    hosting: the hosting. standing: replicas that run there now. cost: micro-USD/h of a move. Where nothing
+    runs every replica is a move, and `Hostings.cost` has its price.
+    """
+
+    hosting: Integers
+    standing: Integers
+    cost: Integers
 
 
 @dataclass(frozen=True)
@@ -265,6 +297,8 @@ class Problem:
     assignments: Assignments
     ledgers: tuple[Ledger, ...] = ()
     failures: Failures | None = None
+    spares: Spares | None = None
+    churn: Churn | None = None
     goals: tuple[Goal, ...] = ()
     """What to minimize, in order; each keeps the values reached before. Empty: cost alone. A goal named
     `cost` has no amounts of its own: the costs of the tables count."""
@@ -321,8 +355,12 @@ class Problem:
             "assign": len(self.assignments.lane),
             "unserved": len(self.demands.names),
             "open": len(self.sites.names),
+            "spares": 0 if self.spares is None else len(self.spares.step),
+            "moves": 0 if self.churn is None else len(self.churn.hosting),
         }[kind]
 
 
-VARIABLE_KINDS = ("servers", "mixes", "replicas", "flow", "assign", "unserved", "open")
+VARIABLE_KINDS = (
+    "servers", "mixes", "replicas", "flow", "assign", "unserved", "open", "spares", "moves",
+)  # fmt: skip
 """Kinds of variables, in the order of the program's columns."""

@@ -31,6 +31,10 @@ from planner.optimize.solution import (
 from planner.optimize.solvers import cp_sat, highs
 from planner.optimize.solvers.outcome import Outcome
 
+SMALL_COLUMNS = 400
+"""Programs with failures of up to this many columns go to CP-SAT at once: with few units of traffic it
+matters that rerouted ones are whole too, which designs leave open."""
+
 LARGE_COLUMNS = 20_000
 """CP-SAT finds nothing in larger programs in useful time; they are left to HiGHS."""
 
@@ -90,7 +94,9 @@ class Search:
         """Search until the gap or the time is met."""
         if self._relax() == "infeasible":
             return self._infeasible()
-        gaps = (FIRST_PLAN_GAP, self.settings.relative_gap / 2)
+        gaps: tuple[float, ...] = (FIRST_PLAN_GAP, self.settings.relative_gap / 2)
+        if self.arrays.sections and len(self.arrays.cost) <= SMALL_COLUMNS:
+            gaps = ()
         for gap in gaps if self.best is None else gaps[1:]:
             status = "again"
             while status == "again" and not self._done():

@@ -9,6 +9,8 @@
 | `assign` | assignment a | units of a lane served by a path of pools |
 | `unserved` | demand i | units left unserved, where that is allowed |
 | `open` | site s | 1 if any server stands at the site |
+| `spares` | spare step z | 1 if the group of servers has this spare |
+| `moves` | standing hosting c | replicas started beyond those that run already |
 """
 
 from __future__ import annotations
@@ -80,6 +82,13 @@ def hosting_cost(problem: Problem) -> Integers:
     return hostings.cost if len(hostings.cost) else np.zeros_like(hostings.pool)
 
 
+def _most_moves(problem: Problem) -> Integers:
+    """Return (moves,) the most replicas that each standing hosting could start."""
+    if problem.churn is None:
+        return integers([])
+    return integers(np.maximum(hosting_upper(problem)[problem.churn.hosting] - problem.churn.standing, 0))
+
+
 def add_variables(program: Program, problem: Problem) -> Columns:
     """Add the columns of every kind, with their bounds and their cost, and return their numbers."""
     demands = problem.demands
@@ -91,6 +100,8 @@ def add_variables(program: Program, problem: Problem) -> Columns:
         "assign": lane_units(problem)[problem.assignments.lane],
         "unserved": np.where(demands.unserved_cost >= 0, demands.units, 0),
         "open": np.ones(len(problem.sites.names), dtype=np.int64),
+        "spares": np.ones(problem.variable_count("spares"), dtype=np.int64),
+        "moves": _most_moves(problem),
     }
     cost = {
         "servers": problem.candidates.cost,
@@ -100,6 +111,8 @@ def add_variables(program: Program, problem: Problem) -> Columns:
         "assign": problem.assignments.cost,
         "unserved": np.maximum(demands.unserved_cost, 0),
         "open": problem.sites.open_cost,
+        "spares": integers([]) if problem.spares is None else problem.spares.cost,
+        "moves": integers([]) if problem.churn is None else problem.churn.cost,
     }
     return Columns(
         {kind: integers(program.add_columns(kind, upper[kind], cost[kind])) for kind in VARIABLE_KINDS}

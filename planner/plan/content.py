@@ -19,6 +19,7 @@ from planner.plan.types import (
     RoutePlan,
     ServerPlan,
     ShapePlan,
+    SparePlan,
     Unserved,
 )
 from planner.scenario import Scenario, Workload
@@ -59,6 +60,11 @@ class Content(Protocol):
     @property
     def unserved(self) -> Sequence[Unserved]:
         """Traffic that is not."""
+        ...
+
+    @property
+    def spares(self) -> Sequence[SparePlan]:
+        """Spare servers by site and type."""
         ...
 
     @property

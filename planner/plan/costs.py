@@ -15,6 +15,8 @@ is multiplied, so that sums are exact:
   the day;
 - network of a unit of traffic: what its answers cost to send, spread over the day;
 - retrofit of a rack to liquid: its price / (infrastructure life x 8760 h);
+- a spare server: its price / (life x 8760 h); a move from the plan in force: its price / the hours it is
+  spread over;
 - opening of a site while any server is powered there; unserved traffic at its price.
 
 The PUE of a server is that of liquid for the share of its heat that goes to liquid, and that of air
@@ -29,8 +31,10 @@ from dataclasses import dataclass, fields
 from planner.catalog import Catalog, Server
 from planner.performance.awake import joules_beyond_awake
 from planner.performance.power import host_dynamic_w
+from planner.plan.churn import moves
 from planner.plan.content import Columns, Content, PoolFacts, RouteUse, Setting, pools_of, route_uses
 from planner.plan.hosts import idle_w, offer_of, provisioned_w, server_model
+from planner.plan.spares import spare_micro_usd
 from planner.plan.tariff import usd_per_kwh
 from planner.plan.traffic import SECONDS_PER_HOUR, egress_usd_per_h
 from planner.plan.types import Cost, RoutePlan, ServerPlan
@@ -53,6 +57,8 @@ class MicroCost:
     electricity_dynamic: int = 0
     network: int = 0
     site_opening: int = 0
+    spares: int = 0
+    moves: int = 0
     unserved: int = 0
 
     @property
@@ -112,6 +118,8 @@ def plan_micro_cost(content: Content, setting: Setting, columns: Columns) -> Mic
             round(float(graph.nodes[site]["open_usd_per_h"]) * MICRO)
             for site in {server.site for server in content.servers}
         ),
+        spares=sum(spare.count * spare_micro_usd(spare.server, setting) for spare in content.spares),
+        moves=moves(content, setting.scenario) * setting.scenario.churn.micro_usd_per_h,
         unserved=sum(
             missing.units * unserved_micro_usd_per_unit(missing.workload, missing.period, setting)
             for missing in content.unserved

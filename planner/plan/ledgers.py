@@ -22,6 +22,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+from planner.plan.churn import moves
 from planner.plan.content import Columns, Content, Setting
 from planner.plan.costs import (
     MICRO,
@@ -33,6 +34,7 @@ from planner.plan.costs import (
 )
 from planner.plan.draw import carbon_mg_per_h, period_milliwatts
 from planner.plan.fabric import fabric_gb_per_request, oversubscribed
+from planner.plan.spares import spare_price_usd
 from planner.plan.traffic import SECONDS_PER_HOUR, egress_gb_s
 from planner.plan.types import LedgerRow, Ledgers, ServerPlan
 from planner.topology import loops_of, power_cases
@@ -244,6 +246,9 @@ def served_mtok_per_h(content: Content, setting: Setting) -> tuple[float, float]
 def capex_usd(content: Content, setting: Setting) -> int:
     """Return the money paid at once for bought and reserved servers and retrofits, each up to whole USD."""
     servers = sum(math.ceil(server_capex_usd(server, setting)) for server in content.servers)
+    servers += sum(
+        spare.count * math.ceil(spare_price_usd(spare.server, setting)) for spare in content.spares
+    )
     return servers + sum(math.ceil(retrofit_usd(rack, setting)) for rack in content.retrofitted_racks)
 
 
@@ -258,6 +263,8 @@ def budget_rows(content: Content, setting: Setting, columns: Columns) -> list[Le
     mtok_per_h = sum(served_mtok_per_h(content, setting))
     per_mtok = round(carbon / MG_PER_G / mtok_per_h, 6) if mtok_per_h > 0 else 0.0
     bought = Counter(server.server for server in content.servers if server.origin == "buy")
+    for spare in content.spares:
+        bought[spare.server] += spare.count
     rows = [
         ("budget/capex", capex_usd(content, setting), limits.capex_usd, "USD"),
         ("budget/opex", opex / MICRO, limits.opex_usd_per_h, "USD/h"),
@@ -280,6 +287,11 @@ def budget_rows(content: Content, setting: Setting, columns: Columns) -> list[Le
         *(
             (f"delivery/{server}", bought[server], setting.scenario.fleet.deliverable(server), "servers")
             for server in setting.scenario.fleet.delivery
+        ),
+        *(
+            [("churn/moves", moves(content, setting.scenario), setting.scenario.churn.max_moves, "replicas")]
+            if setting.scenario.churn.in_force
+            else []
         ),
     ]
     return [LedgerRow(name=name, used=used, limit=limit, unit=unit) for name, used, limit, unit in rows]

@@ -44,7 +44,23 @@ def start_values(plan: Plan, assembly: Assembly) -> Mapping[str, Integers]:
     _servers(plan, assembly, values)
     _replicas(plan, assembly, values)
     _traffic(plan, assembly, values)
+    _follow(assembly, values)
     return values
+
+
+def _follow(assembly: Assembly, values: Mapping[str, Integers]) -> None:
+    """Fill in what follows from servers and replicas: spares, moves."""
+    spares, churn = assembly.problem.spares, assembly.problem.churn
+    if spares is not None:
+        powered = np.zeros(len(spares.names), dtype=np.int64)
+        np.add.at(powered, spares.member_group, values["servers"][spares.member])
+        covered = spares.base.copy()
+        for z, (group, step) in enumerate(zip(spares.group.tolist(), spares.step.tolist(), strict=True)):
+            if powered[group] > covered[group]:
+                values["spares"][z] = 1
+                covered[group] += step
+    if churn is not None:
+        values["moves"][:] = np.maximum(values["replicas"][churn.hosting] - churn.standing, 0)
 
 
 def _servers(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> None:

@@ -213,6 +213,7 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
         periods=stated_periods(setting),
         routes=parts.routes,
         unserved=parts.unserved,
+        spares=parts.spares,
         pools=parts.pools,
         ledgers=books.ledgers,
         slo=books.slo,

@@ -43,6 +43,8 @@ class Cost(_Record):
     electricity_dynamic: float = 0.0
     network: float = 0.0
     site_opening: float = 0.0
+    spares: float = 0.0
+    moves: float = 0.0
     unserved: float = 0.0
     total: float = 0.0
 
@@ -70,6 +72,14 @@ class ServerPlan(_Record):
     expected_w: int
     air_w: int = 0
     liquid_w: int = 0
+
+
+class SparePlan(_Record):
+    """Spare servers of a type that wait unpowered at a site."""
+
+    site: str
+    server: str
+    count: int
 
 
 class ShapePlan(_Record):
@@ -245,6 +255,7 @@ class Plan(_Record):
     periods: list[PeriodPlan] = [PeriodPlan(name=WHOLE_DAY, hours=list(range(HOURS_PER_DAY)))]
     routes: list[RoutePlan]
     unserved: list[Unserved] = []
+    spares: list[SparePlan] = []
     pools: list[PoolLoad]
     ledgers: Ledgers
     slo: list[SloRow]

@@ -16,12 +16,14 @@ import numpy as np
 from planner.optimize.solution import Solution
 from planner.plan.assemble.assembly import Assembly
 from planner.plan.assemble.offers import Offer
+from planner.plan.filling import Filling, NoRoom
 from planner.plan.types import (
     PoolLoad,
     ReplicaGroup,
     RoutePlan,
     ServerPlan,
     ShapePlan,
+    SparePlan,
     Unserved,
 )
 from planner.topology.nodes import Graph
@@ -36,6 +38,7 @@ class Unfolded:
     replicas: list[ReplicaGroup]
     routes: list[RoutePlan]
     unserved: list[Unserved]
+    spares: list[SparePlan]
     pools: list[PoolLoad]
 
 
@@ -50,8 +53,24 @@ def unfold(assembly: Assembly, solution: Solution) -> Unfolded:
         replicas,
         routes,
         unserved,
+        _spares(assembly, solution),
         loads,
     )
+
+
+def _spares(assembly: Assembly, solution: Solution) -> list[SparePlan]:
+    """Return the spare servers of each site and type that has any."""
+    table = assembly.problem.spares
+    if table is None:
+        return []
+    counts = np.zeros(len(table.names), dtype=np.int64)
+    np.add.at(counts, table.group, solution.values["spares"])
+    first = {int(g): assembly.offers[int(j)] for g, j in zip(table.member_group, table.member, strict=True)}
+    return [
+        SparePlan(site=first[g].site, server=first[g].host.name, count=int(count))
+        for g, count in enumerate(counts.tolist())
+        if count
+    ]
 
 
 def _place_servers(
@@ -153,33 +172,69 @@ def _place_replicas(
     for p in np.flatnonzero(counts > 0).tolist():
         of_group[int(hostings.host_group[p])].append(p)
     placed: list[ReplicaGroup] = []
+    running = _running(assembly)
     for h, members in of_group.items():
         group = assembly.host_groups[h]
-        free = _Filling(list(servers.get(group, ())))
-        members.sort(key=lambda p: (-int(hostings.whole_servers[p]), -int(hostings.accelerators[p])))
-        for size_members in _by_size(members, hostings.accelerators.tolist()):
-            slices: dict[int, list[list[str]]] = defaultdict(list)
-            for p in _interleaved(size_members, counts):
-                whole = int(hostings.whole_servers[p])
-                taken = free.whole(whole) if whole else [free.inside(int(hostings.accelerators[p]))]
-                slices[p].append(taken)
-            for p, placements in slices.items():
-                pool = assembly.pools[int(hostings.pool[p])]
-                first = placements[0][0].split(":")[0]
-                domain = next(s.fabric_domain for s in servers[group] if s.name == first)
-                placed.append(
-                    ReplicaGroup(
-                        pool=pool.name,
-                        shape=ShapePlan(**asdict(pool.entry.shape)),
-                        site=pool.site,
-                        fabric_domain=domain,
-                        server=group[1],
-                        count=len(placements),
-                        placements=placements,
-                        awake_w=pool.awake_w,
-                    )
+        hosts = list(servers.get(group, ()))
+        stays = {
+            p: running.get((assembly.pools[int(hostings.pool[p])].name, *group), [])[: int(counts[p])]
+            for p in members
+        }
+        try:
+            slices = _filled(assembly, hosts, members, counts, stays)
+        except NoRoom:  # what stays where it is leaves no room for others: place all of them anew
+            slices = _filled(assembly, hosts, members, counts, {})
+        for p, placements in slices.items():
+            pool = assembly.pools[int(hostings.pool[p])]
+            first = placements[0][0].split(":")[0]
+            domain = next(s.fabric_domain for s in hosts if s.name == first)
+            placed.append(
+                ReplicaGroup(
+                    pool=pool.name,
+                    shape=ShapePlan(**asdict(pool.entry.shape)),
+                    site=pool.site,
+                    fabric_domain=domain,
+                    server=group[1],
+                    count=len(placements),
+                    placements=placements,
+                    awake_w=pool.awake_w,
                 )
+            )
     return placed
+
+
+def _filled(
+    assembly: Assembly,
+    servers: list[ServerPlan],
+    members: Sequence[int],
+    counts: np.ndarray,
+    stays: Mapping[int, Sequence[Sequence[str]]],
+) -> dict[int, list[list[str]]]:
+    """Return the places of the replicas of each hosting on equal servers.
+
+    Args:
+        assembly: the question.
+        servers: powered servers of the host group.
+        members: hostings on it.
+        counts: replicas of every hosting.
+        stays: places of replicas that run already and should stay.
+
+    Raises:
+        NoRoom: they do not fit.
+    """
+    hostings = assembly.problem.hostings
+    free = Filling(servers)
+    kept = free.keep(stays)
+    order = sorted(members, key=lambda p: (-int(hostings.whole_servers[p]), -int(hostings.accelerators[p])))
+    slices: dict[int, list[list[str]]] = {}
+    for run in _by_size(order, hostings.accelerators.tolist()):
+        for p in run:
+            slices[p] = list(kept.get(p, ()))
+        rest = {p: int(counts[p]) - len(slices[p]) for p in run}
+        for p in _interleaved(run, rest):
+            whole = int(hostings.whole_servers[p])
+            slices[p].append(free.whole(whole) if whole else [free.inside(int(hostings.accelerators[p]))])
+    return slices
 
 
 def _by_size(members: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
@@ -193,7 +248,7 @@ def _by_size(members: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
     return runs
 
 
-def _interleaved(members: Sequence[int], counts: Sequence[int] | np.ndarray) -> list[int]:
+def _interleaved(members: Sequence[int], counts: Mapping[int, int]) -> list[int]:
     """Return each hosting as often as it has replicas, mixed evenly.
 
     Neighbours then belong to different pools, and the loss of a server takes a little of each.
@@ -206,31 +261,12 @@ def _interleaved(members: Sequence[int], counts: Sequence[int] | np.ndarray) -> 
     return [p for _, _, p in sorted(keyed)]
 
 
-class _Filling:
-    """Accelerators of a host group that are still free, server by server."""
-
-    def __init__(self, servers: list[ServerPlan]) -> None:
-        self.servers = servers
-        self.used = [0] * len(servers)
-
-    def whole(self, count: int) -> list[str]:
-        """Take `count` empty servers whole."""
-        empty = [i for i, used in enumerate(self.used) if used == 0][:count]
-        if len(empty) < count:
-            raise AssertionError("a replica needs more whole servers than are free")
-        for i in empty:
-            self.used[i] = self.servers[i].accelerators
-        return [f"{self.servers[i].name}:0-{self.servers[i].accelerators - 1}" for i in empty]
-
-    def inside(self, size: int) -> str:
-        """Take `size` accelerators of one server: the emptiest one, to spread the load of a loss."""
-        fitting = [i for i, used in enumerate(self.used) if self.servers[i].accelerators - used >= size]
-        if not fitting:
-            raise AssertionError("a replica finds no server with enough free accelerators")
-        i = min(fitting, key=lambda candidate: (self.used[candidate], candidate))
-        first = self.used[i]
-        self.used[i] += size
-        return f"{self.servers[i].name}:{first}-{first + size - 1}"
+def _running(assembly: Assembly) -> dict[tuple[str, str, str], list[list[str]]]:
+    """Return where the replicas of the plan in force stand, by pool, place and server."""
+    found: dict[tuple[str, str, str], list[list[str]]] = defaultdict(list)
+    for one in assembly.question.scenario.churn.in_force:
+        found[one.pool, one.place, one.server] += one.placements
+    return found
 
 
 def _traffic(

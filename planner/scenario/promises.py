@@ -52,6 +52,33 @@ class Limits(FileModel):
     servers: int | None = Field(default=None, ge=0, description="Powered servers, owned and rented.")
 
 
+class Spares(FileModel):
+    """Spare servers that replace failed ones while those are repaired."""
+
+    availability: float = Field(
+        default=0.99,
+        ge=0.5,
+        lt=1,
+        description="Probability that at a random moment a spare is at hand for every server in repair.",
+    )
+    repair_h: float = Field(
+        default=96.0,
+        gt=0,
+        description="Hours until a failed server or its replacement is back. Default: the middle of 3-5 days"
+        " for physical replacement.",
+    )
+    failures_per_accelerator_year: float = Field(
+        default=0.09,
+        gt=0,
+        description="Failures that need hardware, per accelerator and year. Default: faulty GPUs and memory"
+        " in 54 days of 16,384 H100 (Llama 3 405B): 0.091.",
+    )
+    mtbf_h: Mapping[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description="Mean hours between failures of one server by id, where you know better.",
+    )
+
+
 class Reliability(FileModel):
     """What may fail without breaking a promise."""
 
@@ -78,6 +105,11 @@ class Reliability(FileModel):
         ge=0,
         description="Servers of one type in one fabric domain (or rented place) that are taken out of service"
         " together for a rolling upgrade, batch after batch, while demand holds. 0: none.",
+    )
+    spares: Spares | None = Field(
+        default=None,
+        description="Spare servers at each site for its own servers, by type; they wait unpowered, outside of"
+        " the racks. None: no spares.",
     )
     headroom: float = Field(
         default=0.0, ge=0, lt=1, description="Share of every pool's capacity kept free in normal times."

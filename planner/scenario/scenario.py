@@ -6,6 +6,7 @@ from typing import Any, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from planner.files import Document, FieldProblem, FieldProblems, FileModel
+from planner.scenario.churn import Churn
 from planner.scenario.economics import Economics
 from planner.scenario.fleet import Fleet
 from planner.scenario.paths import find
@@ -38,6 +39,7 @@ class Scenario(FileModel):
     reliability: Reliability = Field(
         default_factory=Reliability, description="What may fail without breaking a promise."
     )
+    churn: Churn = Field(default_factory=Churn, description="What runs already, and what changing it costs.")
     objective: Objective = Field(default_factory=Objective, description="What to optimize.")
     economics: Economics = Field(default_factory=Economics, description="How purchases become USD per hour.")
     solver: Solver = Field(default_factory=Solver, description="Effort of the search.")

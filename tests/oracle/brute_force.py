@@ -86,6 +86,8 @@ def brute_force(problem: Any, load_scale: int) -> Optimum | None:
     best: Optimum | None = None
     designs = ((design_cost(problem, design), design) for design in all_designs(problem))
     for fixed, design in sorted(designs, key=lambda pair: pair[0]):
+        if fixed >= UNREACHABLE:
+            break
         if not len(routings.cost) or (best is not None and fixed + routings.cost[0] >= best.cost):
             break
         room = limits_left(problem, design, routings)
@@ -96,18 +98,22 @@ def brute_force(problem: Any, load_scale: int) -> Optimum | None:
         totals = pool_totals(problem, vectors)
         allowed &= (routings.load <= problem.usable_load * totals.max(axis=0)).all(axis=1)
         for number in _different(problem, vectors, totals):
+            started = moved(problem, vectors[number])
+            extra = fixed + replica_cost(problem, vectors[number], started)
             chosen = np.flatnonzero(allowed)
             if not len(chosen):
                 break
+            if best is not None:
+                chosen = chosen[extra + routings.cost[chosen] < best.cost]
             if not within(totals[number], problem.pools.minimum, problem.pools.maximum):
                 continue
             fits = (routings.load[chosen] <= problem.usable_load * totals[number]).all(axis=1)
-            fits &= (room[chosen] >= replica_use(problem, vectors[number])).all(axis=1)
+            fits &= (room[chosen] >= replica_use(problem, vectors[number], started)).all(axis=1)
             if not fits.any():
                 continue
             for refused, first in _cheapest_by_refusal(routings, chosen[fits]).items():
                 if losses.survived(design, vectors[number], refused):
-                    best = Optimum(fixed + int(routings.cost[first]), design.servers, design.mixes)
+                    best = Optimum(extra + int(routings.cost[first]), design.servers, design.mixes)
                     allowed &= fixed + routings.cost < best.cost
                     break
     return best
@@ -185,7 +191,47 @@ def design_cost(problem: Any, design: Design) -> int:
     """Return the cost of servers, mixes and open sites, micro-USD/h."""
     cost = int(np.dot(problem.candidates.cost, design.servers)) if design.servers else 0
     cost += int(np.dot(problem.mixes.cost, design.mixes)) if design.mixes else 0
+    spares = spares_of(problem, design)
+    if spares is None:
+        return UNREACHABLE
+    cost += sum(int(problem.spares.cost[z]) for z in spares)
     return cost + sum(int(problem.sites.open_cost[s]) for s in open_sites(problem, design))
+
+
+UNREACHABLE = 10**15
+"""Cost of a design for which there are not enough spares."""
+
+
+def spares_of(problem: Any, design: Design) -> list[int] | None:
+    """Return the steps of spares that a design needs, first ones first; None if all are too few."""
+    table = problem.spares
+    needed: list[int] = []
+    for group in range(0 if table is None else len(table.names)):
+        members = table.member[table.member_group == group].tolist()
+        powered = sum(design.servers[j] for j in members)
+        covered = int(table.base[group])
+        for z in np.flatnonzero(table.group == group).tolist():
+            if powered <= covered:
+                break
+            needed.append(z)
+            covered += int(table.step[z])
+        if powered > covered:
+            return None
+    return needed
+
+
+def moved(problem: Any, replicas: np.ndarray) -> list[int]:
+    """Return how many replicas of each standing hosting start beyond those that run."""
+    if problem.churn is None:
+        return []
+    pairs = zip(problem.churn.hosting.tolist(), problem.churn.standing.tolist(), strict=True)
+    return [max(0, int(replicas[p]) - runs) for p, runs in pairs]
+
+
+def replica_cost(problem: Any, replicas: np.ndarray, started: list[int]) -> int:
+    """Return the cost of replicas, and of those that start."""
+    cost = int(np.dot(problem.hostings.cost, replicas)) if len(problem.hostings.cost) else 0
+    return cost + sum(int(problem.churn.cost[c]) * number for c, number in enumerate(started))
 
 
 def open_sites(problem: Any, design: Design) -> set[int]:
@@ -330,6 +376,9 @@ def limits_left(problem: Any, design: Design, routings: Routings) -> np.ndarray:
         "mixes": np.array(design.mixes, dtype=np.int64),
         "open": np.array([int(s in opened) for s in range(len(problem.sites.names))], dtype=np.int64),
     }
+    if problem.spares is not None:
+        had = set(spares_of(problem, design) or ())
+        whole_plan["spares"] = np.array([int(z in had) for z in range(len(problem.spares.step))])
     per_routing = {"flow": routings.flow, "assign": routings.assign, "unserved": routings.unserved}
     parts = [np.zeros((len(routings.cost), 0), dtype=np.int64)]
     for ledger in problem.ledgers:
@@ -344,8 +393,8 @@ def limits_left(problem: Any, design: Design, routings: Routings) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def replica_use(problem: Any, replicas: np.ndarray) -> np.ndarray:
-    """Return what the replicas use of every limit, (rows,), in the order of `limits_left`."""
+def replica_use(problem: Any, replicas: np.ndarray, started: list[int]) -> np.ndarray:
+    """Return what replicas, and those that start, use of every limit, (rows,), as `limits_left` has it."""
     parts = [np.zeros(0, dtype=np.int64)]
     for ledger in problem.ledgers:
         used = np.zeros(len(ledger.names), dtype=np.int64)
@@ -353,6 +402,10 @@ def replica_use(problem: Any, replicas: np.ndarray) -> np.ndarray:
         if entries is not None:
             for row, column, amount in zip(entries.row, entries.column, entries.amount, strict=True):
                 used[int(row)] += int(amount) * replicas[int(column)]
+        entries = ledger.entries.get("moves")
+        if entries is not None:
+            for row, column, amount in zip(entries.row, entries.column, entries.amount, strict=True):
+                used[int(row)] += int(amount) * started[int(column)]
         parts.append(used)
     return np.concatenate(parts)
 
@@ -363,6 +416,7 @@ def _different(problem: Any, vectors: np.ndarray, totals: np.ndarray) -> list[in
     Where no loss has to be survived and no limit counts replicas, only their number per pool counts.
     """
     counted = any("replicas" in ledger.entries for ledger in problem.ledgers)
+    counted |= len(problem.hostings.cost) > 0 or problem.churn is not None
     if counted or problem.failures is not None:
         return list(range(len(vectors)))
     return np.unique(totals, axis=0, return_index=True)[1].tolist()

@@ -1,4 +1,8 @@
-"""Further families in random tiny problems, against trying everything: several servers lost at a time."""
+"""Further families in random tiny problems, against trying everything.
+
+Several servers lost at a time, electricity of awake replicas, spare servers, and moves from a plan in
+force (priced, and sometimes limited), on top of the random limits of the generator.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from planner.optimize.problem import Problem, integers
+from planner.optimize.problem import Churn, Entries, Ledger, Problem, Spares, integers
 from tests.oracle.generator import random_problem
 from tests.oracle.test_oracle import BLOCK, blocks, brute_force, optimum
 
@@ -21,10 +25,110 @@ def several_lost(seed: int) -> Problem:
     return replace(problem, failures=replace(problem.failures, lost_count=integers(counts)))
 
 
+def whole_world(seed: int) -> Problem:
+    """Return the problem of a seed with awake replicas, and most often spares and a plan in force."""
+    rng = np.random.default_rng([seed, 11])
+    problem = several_lost(seed) if seed % 3 == 0 else random_problem(seed)
+    hostings = problem.hostings
+    awake = rng.integers(0, 60, len(hostings.pool))
+    problem = replace(problem, hostings=replace(hostings, cost=integers(awake)))
+    if rng.random() < 0.8:
+        problem = with_spares(problem, rng)
+    return with_plan_in_force(problem, rng) if rng.random() < 0.8 else problem
+
+
+def with_spares(problem: Problem, rng: np.random.Generator) -> Problem:
+    """Ask for spares of the owned servers of each site; each spare covers more than the one before."""
+    candidates = problem.candidates
+    owned = np.flatnonzero(candidates.rack_class >= 0)
+    site = problem.host_groups.site[candidates.host_group[owned]]
+    groups = sorted(set(site.tolist()))
+    steps = [
+        (g, 1 + z + int(rng.integers(0, 2)), int(rng.integers(10, 300)))
+        for g in range(len(groups))
+        for z in range(int(rng.integers(1, 4)))
+    ]
+    table = np.array(steps, dtype=np.int64)
+    spares = Spares(
+        names=tuple(f"spares/{g}" for g in groups),
+        source=("reliability.spares",) * len(groups),
+        base=integers(rng.integers(0, 3, len(groups))),
+        member_group=integers([groups.index(s) for s in site.tolist()]),
+        member=integers(owned),
+        group=table[:, 0],
+        step=table[:, 1],
+        cost=table[:, 2],
+    )
+    ledgers = problem.ledgers
+    if rng.random() < 0.4:
+        every = np.arange(len(steps))
+        entries = {"spares": Entries(np.zeros_like(every), every, np.ones_like(every))}
+        limit = integers([int(rng.integers(0, len(steps) + 1))])
+        ledgers = (*ledgers, Ledger("stock", ("stock/spares",), limit, "servers", ("fleet.stock",), entries))
+    return replace(problem, spares=spares, ledgers=ledgers)
+
+
+def with_plan_in_force(problem: Problem, rng: np.random.Generator) -> Problem:
+    """Let some replicas run already; starting others has a price, and sometimes a limit."""
+    hostings = problem.hostings
+    stands = np.flatnonzero(rng.random(len(hostings.pool)) < 0.6)
+    price = int(rng.integers(0, 300))
+    churn = Churn(
+        integers(stands), integers(rng.integers(1, 3, len(stands))), integers([price] * len(stands))
+    )
+    new = np.ones(len(hostings.pool), dtype=np.int64)
+    new[stands] = 0
+    ledgers = problem.ledgers
+    if rng.random() < 0.5:
+        entries = {
+            "replicas": Entries(np.zeros_like(new), np.arange(len(new)), new),
+            "moves": Entries(
+                np.zeros_like(stands), np.arange(len(stands)), np.ones(len(stands), dtype=np.int64)
+            ),
+        }
+        limit = integers([int(rng.integers(0, 4))])
+        ledgers = (*ledgers, Ledger("churn", ("churn/moves",), limit, "moves", ("churn.max_moves",), entries))
+    cost = integers(hostings.cost + price * new)
+    return replace(problem, hostings=replace(hostings, cost=cost), churn=churn, ledgers=ledgers)
+
+
+def expected(problem: Problem) -> int | None:
+    """Return the optimum by trying everything, None without an answer."""
+    answer = brute_force(problem)
+    return None if answer is None else answer.cost
+
+
 @pytest.mark.parametrize("first", blocks(0, 100))
 def test_losing_several_servers_at_once_agrees_with_trying_everything(first: int) -> None:
     """100 random problems, to the last micro-dollar."""
     for seed in range(first, first + BLOCK):
         problem = several_lost(seed)
-        answer = brute_force(problem)
-        assert optimum(problem) == (None if answer is None else answer.cost), seed
+        assert optimum(problem) == expected(problem), seed
+
+
+@pytest.mark.parametrize("first", blocks(0, 300))
+def test_all_families_together_agree_with_trying_everything(first: int) -> None:
+    """300 random problems with spares, churn and awake replicas on top of everything else."""
+    for seed in range(first, first + BLOCK):
+        problem = whole_world(seed)
+        assert optimum(problem) == expected(problem), seed
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_loosening_spares_and_moves_never_raises_the_cost(seed: int) -> None:
+    """A spare that covers more, a replica more that runs already, a move more: never dearer."""
+    problem = whole_world(seed)
+    before = optimum(problem)
+    looser: list[Problem] = []
+    if problem.spares is not None:
+        looser.append(replace(problem, spares=replace(problem.spares, base=problem.spares.base + 1)))
+    if problem.churn is not None:
+        more = replace(problem.churn, standing=problem.churn.standing + 1)
+        looser.append(replace(problem, churn=more))
+    for number, ledger in enumerate(problem.ledgers):
+        raised = replace(ledger, limit=ledger.limit + 1)
+        ledgers = (*problem.ledgers[:number], raised, *problem.ledgers[number + 1 :])
+        looser.append(replace(problem, ledgers=ledgers))
+    for other in looser:
+        after = optimum(other)
+        assert before is None or (after is not None and after <= before)

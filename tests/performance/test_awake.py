@@ -40,7 +40,7 @@ def test_the_line_keeps_to_the_curve_from_a_third_of_the_load_up(
     catalog: Catalog, llm: str, accelerator: str, degrees: dict[str, object],
     prompt: float, answer: float,
 ) -> None:  # fmt: skip
-    """Within 8 %, also for prompts or answers that are long; a line from idle counts up to 45 % too little."""
+    """Within 8 %, for long prompts and answers too; a line from idle counts up to 45 % too little."""
     shape = Shape(llm, accelerator, "vllm", **degrees)  # type: ignore[arg-type]
     replica = replica_model(catalog.llm(llm), catalog.accelerators[accelerator], shape)
     column = service_columns([replica], profile(prompt, answer), [LatencyObjective(percentile=None)])[0][0]

@@ -24,6 +24,7 @@ from planner.plan.types import (
     ScenarioFile,
     ServerPlan,
     ShapePlan,
+    SparePlan,
     Unserved,
 )
 from planner.topology import Question, build_graph, load_question, rtt_ms
@@ -145,6 +146,7 @@ class Decisions:
         self.replicas: list[ReplicaGroup] = []
         self.routes: list[RoutePlan] = []
         self.unserved: list[Unserved] = []
+        self.spares: list[SparePlan] = []
         self.pools: list[PoolLoad] = []
         self.columns: Columns = {}
 

@@ -35,13 +35,13 @@ def test_a_shape_below_the_sure_rate_of_another_is_not_timed() -> None:
 
 def test_a_shape_that_could_be_better_is_timed() -> None:
     just = 16 / MARGIN + 0.1  # two copies serve 16: not enough by the margin
-    timed, beaten = looked_at([10, 9, 9, 9, just], {i: 8 for i in range(5)}, [1, 1, 1, 1, 2])
+    timed, beaten = looked_at([10, 9, 9, 9, just], dict.fromkeys(range(5), 8), [1, 1, 1, 1, 2])
     assert 4 in timed
     assert not beaten
 
 
 def test_copies_must_fit_where_the_shape_stood() -> None:
-    timed, beaten = looked_at([20, 19, 19, 19, 5], {i: 18 for i in range(5)}, [2, 2, 2, 2, 3])
+    timed, beaten = looked_at([20, 19, 19, 19, 5], dict.fromkeys(range(5), 18), [2, 2, 2, 2, 3])
     assert 4 in timed
     assert not beaten
 

@@ -94,7 +94,13 @@ def solve_integer(
             mathopt.SolutionHint(variable_values=dict(zip(model.variables(), hint.tolist(), strict=True)))
         ]
     started = time.perf_counter()
-    result = _run(model, parameters, mathopt.ModelSolveParameters(solution_hints=hints), on_line)
+    try:
+        result = _run(model, parameters, mathopt.ModelSolveParameters(solution_hints=hints), on_line)
+    except SolverFailure:
+        if not hints:
+            raise
+        # The bundled HiGHS fails now and then on a start that it maps into the presolved program.
+        result = _run(model, parameters, mathopt.ModelSolveParameters(), on_line)
     seconds = time.perf_counter() - started
     reason = result.termination.reason
     bound = result.termination.objective_bounds.dual_bound / OBJECTIVE_SCALE

@@ -25,6 +25,7 @@ from planner.optimize.problem import (
     integers,
 )
 from planner.performance.providers.table import RateTable
+from planner.plan.assemble.churn import churn_table
 from planner.plan.assemble.draw import Draw, drawn
 from planner.plan.assemble.failures import demands_routed, failure_table
 from planner.plan.assemble.goals import goals_of
@@ -61,6 +62,7 @@ from planner.plan.assemble.serving import (
     table_offering,
     timed_offering,
 )
+from planner.plan.assemble.spares import spare_table
 from planner.plan.day import Day, PeriodDemand
 from planner.plan.fabric import oversubscribed
 from planner.plan.traffic import egress_gb_s, egress_usd_per_h
@@ -148,7 +150,15 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
             for demand in demands
         ],
     )
+    hostings, churn, churn_rows = churn_table(scenario, pools, groups, hostings)
+    candidates = _candidate_table(offers, groups, classes)
     all_mtok = sum(mtok_per_h(workload, day) for workload in scenario.workloads)
+    class_table = RackClasses(
+        tuple(rack_class.name for rack_class in classes),
+        integers([rack_class.count for rack_class in classes]),
+        tuple(f"topology: racks {rack_class.name}" for rack_class in classes),
+    )
+    spares = spare_table(scenario, offers, class_table, mix_table, candidates)
     site_names = [site.name for site in question.topology.sites]
     problem = Problem(
         workloads=tuple(workload.name for workload in scenario.workloads),
@@ -157,14 +167,10 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
             tuple(site_names),
             integers([round(graph.nodes[name]["open_usd_per_h"] * MICRO) for name in site_names]),
         ),
-        rack_classes=RackClasses(
-            tuple(rack_class.name for rack_class in classes),
-            integers([rack_class.count for rack_class in classes]),
-            tuple(f"topology: racks {rack_class.name}" for rack_class in classes),
-        ),
+        rack_classes=class_table,
         mixes=mix_table,
         host_groups=group_table,
-        candidates=_candidate_table(offers, groups, classes),
+        candidates=candidates,
         pools=Pools(
             tuple(pool.name for pool in pools),
             integers([site_names.index(pool.site) for pool in pools]),
@@ -191,9 +197,12 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
                 ],
                 [(lane_period[path.lane], path.fabric_gb_s) for path in paths],
             ),
-            *budget_rows(scenario, offers, mixes, use, all_mtok, day.names),
+            *budget_rows(scenario, offers, mixes, use, all_mtok, day.names, spares),
+            *churn_rows,
         ),
         failures=failure_table(graph, scenario, classes, offers, groups, demands_routed(day, demands)),
+        spares=spares,
+        churn=churn,
         goals=goals_of(scenario, day, draw, demands),
         usable_load=math.floor(LOAD_SCALE * (1 - scenario.reliability.headroom) + 1e-6),
     )

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from planner.optimize.problem import Entries, Ledger, integers
+from planner.optimize.problem import Entries, Ledger, Spares, integers
 from planner.plan.assemble.draw import Draw
 from planner.plan.assemble.mixes import Mix
 from planner.plan.assemble.offers import Offer
+from planner.plan.assemble.spares import spare_price_usd
 from planner.plan.fabric import oversubscribed
 from planner.scenario import Scenario
 from planner.topology import RackClass, power_cases
@@ -194,6 +195,7 @@ def budget_rows(
     use: UnitUse,
     mtok_per_h: float,
     periods: Sequence[str],
+    spares: Spares | None = None,
 ) -> list[Ledger]:
     """Return the rows of capex, opex, carbon, power, servers and stock, as far as limits are stated."""
     limits = scenario.limits
@@ -205,6 +207,8 @@ def budget_rows(
         for m, (rack_class, mix) in enumerate(mixes):
             if mix.retrofit:
                 money.use("mixes", row, m, int(np.ceil(rack_class.attributes["retrofit"]["usd"])))
+        for z, offer in enumerate(_spare_offers(spares, offers)):
+            money.use("spares", row, z, int(np.ceil(spare_price_usd(offer, scenario))))
     running = Rows("budget", "micro-USD/h")
     if limits.opex_usd_per_h is not None:
         row = running.add("budget/opex", round(limits.opex_usd_per_h * 1e6), "limits.opex_usd_per_h")
@@ -251,19 +255,29 @@ def budget_rows(
         row = count.add("servers/total", limits.servers, "limits.servers")
         for j in range(len(offers)):
             count.use("servers", row, j, 1)
-    for server_id, stock in scenario.fleet.stock.items():
-        row = count.add(f"stock/{server_id}", stock, f"fleet.stock.{server_id}")
+    had = [("stock", server_id, stock) for server_id, stock in scenario.fleet.stock.items()]
+    had += [
+        ("delivery", server_id, deliverable)
+        for server_id in scenario.fleet.delivery
+        if (deliverable := scenario.fleet.deliverable(server_id)) is not None
+    ]
+    for what, server_id, limit in had:
+        row = count.add(f"{what}/{server_id}", limit, f"fleet.{what}.{server_id}")
         for j, offer in enumerate(offers):
             if offer.origin == "buy" and offer.host.name == server_id:
                 count.use("servers", row, j, 1)
-    for server_id in scenario.fleet.delivery:
-        deliverable = scenario.fleet.deliverable(server_id)
-        if deliverable is not None:
-            row = count.add(f"delivery/{server_id}", deliverable, f"fleet.delivery.{server_id}")
-            for j, offer in enumerate(offers):
-                if offer.origin == "buy" and offer.host.name == server_id:
-                    count.use("servers", row, j, 1)
+        for z, offer in enumerate(_spare_offers(spares, offers)):
+            if offer.host.name == server_id:
+                count.use("spares", row, z, 1)
     return [rows.ledger() for rows in (money, running, carbon, drawn, count) if rows.names]
+
+
+def _spare_offers(spares: Spares | None, offers: Sequence[Offer]) -> list[Offer]:
+    """Return an offer of the type of each step of spares."""
+    if spares is None:
+        return []
+    first = {int(g): offers[int(j)] for g, j in zip(spares.member_group, spares.member, strict=True)}
+    return [first[int(g)] for g in spares.group]
 
 
 def rows_by_name(ledgers: Sequence[Ledger]) -> Mapping[str, tuple[Ledger, int]]:

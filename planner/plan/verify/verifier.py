@@ -22,6 +22,7 @@ from planner.plan.verify import (
     placement,
     power,
     reliability,
+    spares,
     sums,
     traffic,
 )
@@ -37,6 +38,7 @@ STRUCTURE: tuple[tuple[str, Callable[[Context], Iterator[Violation]]], ...] = (
     ("capacity", capacity.check),
     ("power", power.check),
     ("reliability", reliability.check),
+    ("spares", spares.check),
 )
 """Checks that read the content of a plan."""
 

@@ -18,6 +18,8 @@ PARTS = {
     "retrofit": ("Liquid retrofits", "racks turned to liquid, over the life of the plant"),
     "rent": ("Rent", "rented servers, their electricity included"),
     "electricity_idle": ("Electricity, idle", "what powered servers draw without load, with cooling"),
+    "spares": ("Spare servers", "kept for servers in repair, by their life"),
+    "moves": ("Moves", "replicas started away from the plan in force"),
     "electricity_dynamic": ("Electricity, load", "what the traffic adds, with cooling"),
     "network": ("Network", "answers sent to users"),
     "site_opening": ("Open sites", "fixed cost of every site in use"),
