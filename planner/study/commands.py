@@ -204,6 +204,9 @@ def procure(
     base: Annotated[
         Path | None, typer.Option(help="Folder of an earlier run of a similar study, to start from.")
     ] = None,
+    plans: Annotated[
+        bool, typer.Option("--plans", help="Also make and verify a full plan of every period and future.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -232,7 +235,15 @@ def procure(
 
     with ProcureProgress(err, enabled=not quiet) as progress:
         try:
-            found = in_background(lambda: run_procure(opened, tell=progress.tell, heard=heard, base=start))
+            found = in_background(
+                lambda: run_procure(
+                    opened,
+                    tell=progress.tell,
+                    heard=heard,
+                    base=start,
+                    plans=output / "plans" if plans else None,
+                )
+            )
         except KeyboardInterrupt:
             kept = f"the best plan so far is kept in {output}" if latest else "there was no plan yet"
             err.print(f"interrupted: {kept}", highlight=False, markup=False, soft_wrap=True)

@@ -182,6 +182,20 @@ def _fleet(futures: Sequence[Along], periods: Sequence[str], tables: Tables) -> 
     lists = [
         _table("Owned servers and their age", tables["fleet"], shown),
         _table("What runs where", tables["deployments"], where),
+        _table(
+            "The full plan of every moment, made and verified",
+            tables.get("plans", []),
+            (
+                "branch",
+                "label",
+                "status",
+                "servers",
+                "replicas",
+                "unserved_share",
+                "planned_unserved_share",
+                "violations",
+            ),
+        ),
     ]
     text = "Servers by type, with their age; a negative change was moved away, sold or put in store."
     return Chapter("fleet", "The fleet", text, drawings, [t for t in lists if t is not None])

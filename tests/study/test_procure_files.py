@@ -16,6 +16,7 @@ import pytest
 
 from planner.cli import main
 from planner.files import InputFaults
+from planner.plan.verify import verify
 from planner.study.procure.audit import audit
 from planner.study.procure.run import earlier_decisions, run_procure
 from planner.study.procure.study import ProcureStudy
@@ -216,6 +217,22 @@ def test_the_check_finds_every_kind_of_corruption(plan):
     for change, said in cases:
         found = audited(plan, change)
         assert any(said in line for line in found), (said, found)
+
+
+def test_every_moment_has_a_full_plan_that_verifies(tmp_path, run):
+    """Fourteen moments and one: whole replicas serve all but a unit of what the schedule says."""
+    write(tmp_path, {**GROWING, "alternatives": False})
+    code, printed, said = run(tmp_path, "--plans")
+    assert code == 0, said
+    rows = pd.read_csv(tmp_path / "out" / "plans.csv")
+    assert len(rows) == 15
+    assert (rows["violations"] == 0).all()
+    assert (rows["unserved_share"] <= 0.002).all()
+    assert "15 of 15 moments have a full plan that verifies" in printed
+    assert verify(tmp_path / "out" / "plans" / "high-8" / "plan.json") == []
+    plan = json.loads((tmp_path / "out" / "plans" / "high-8" / "plan.json").read_text())
+    deployed = pd.read_csv(tmp_path / "out" / "placements.csv").query("branch == 'high' and period == 8")
+    assert len(plan["servers"]) == deployed["count"].sum()
 
 
 def test_ctrl_c_keeps_the_best_plan(tmp_path):

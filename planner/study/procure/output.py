@@ -39,7 +39,8 @@ def tables_of(found: Procurement) -> dict[str, list[Record]]:
     assert found.solved is not None
     tables = found.tables or Schedule(found.solved).tables()
     regrets = regret_rows(found)
-    return {**tables, "regrets": regrets} if regrets else dict(tables)
+    tables = {**tables, "regrets": regrets} if regrets else dict(tables)
+    return {**tables, "plans": [plan.record() for plan in found.plans]} if found.plans else tables
 
 
 def regret_rows(found: Procurement) -> list[Record]:
@@ -62,6 +63,21 @@ def regret_rows(found: Procurement) -> list[Record]:
     for at, name in enumerate(measures.futures):
         best |= {f"cost_{name}_usd": _cents(float(measures.best[at])), f"regret_{name}_usd": 0.0}
     return [*rows, {**best, "largest_regret_usd": 0.0, "why_not": "needs to know the future"}]
+
+
+def plans_summary(found: Procurement) -> dict[str, Any] | None:
+    """Return what the full plans of the moments showed, None if none was asked for."""
+    if found.plans_refused:
+        return {"refused": found.plans_refused}
+    if not found.plans:
+        return None
+    more = [max(0.0, plan.unserved - plan.planned) for plan in found.plans]
+    return {
+        "moments": len(found.plans),
+        "verified": sum(plan.plan is not None and not plan.violations for plan in found.plans),
+        "largest_unserved_share": round(max(plan.unserved for plan in found.plans), 6),
+        "largest_unserved_share_beyond_the_schedule": round(max(more), 6),
+    }
 
 
 def _cents(usd: float | None) -> float | None:
@@ -96,6 +112,7 @@ def summary(found: Procurement) -> dict[str, Any]:
         ],
         "most_accelerators": max(schedule.accelerators(q) for q in range(len(tree.moments))),
         "checked": {"violations": list(found.violations)} if found.tables else None,
+        "plans": plans_summary(found),
     }
     if measures is not None:
         mean = measures.alternative("plan for the mean")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +12,7 @@ from rich.table import Table
 from planner.report.numbers import counted, millions_usd, percent
 from planner.report.progress import SearchProgress
 from planner.study.procure.measures import Interval
+from planner.study.procure.output import plans_summary
 from planner.study.procure.run import Procurement
 from planner.study.procure.search import relative_gap_of
 
@@ -84,8 +85,22 @@ def print_procurement(found: Procurement, console: Console) -> None:
         ):
             if value is not None and len(measures.futures) > 1:
                 console.print(f"{words} {interval_words(value)}", highlight=False, markup=False)
+    plans = plans_summary(found)
+    if plans is not None:
+        console.print(plans_words(plans), markup=False, highlight=False, soft_wrap=True)
     for violation in found.violations:
         console.print(f"does not hold: {violation}", markup=False, highlight=False, soft_wrap=True)
+
+
+def plans_words(plans: dict[str, Any]) -> str:
+    """Return what the full plans of the moments showed, in one sentence."""
+    if "refused" in plans:
+        return f"no full plans were made: {plans['refused']}"
+    more = percent(plans["largest_unserved_share_beyond_the_schedule"])
+    return (
+        f"{plans['verified']} of {plans['moments']} moments have a full plan that verifies; at most {more} of"
+        " requests are unserved beyond what the schedule says"
+    )
 
 
 def headline(found: Procurement) -> str:

@@ -30,6 +30,7 @@ from planner.study.procure.setting import Setting, dated_node
 from planner.study.procure.shortage import Shortage, shortage
 from planner.study.procure.study import ProcureStudy
 from planner.study.procure.tree import build_tree
+from planner.study.procure.unfold import CannotUnfold, Unfolded, unfold
 from planner.study.study_file import Opened
 from planner.topology import Question
 
@@ -38,7 +39,8 @@ from planner.topology import Question
 class Procurement:
     """What is known so far; fields are filled as the run goes on.
 
-    violations: what the independent check found wrong with the plan. search_s: seconds from the finished
+    violations: what the independent check found wrong with the plan. plans: of its moments, if asked for;
+    plans_refused: why there are none. search_s: seconds from the finished
     program to the plan; seconds: of everything.
     """
 
@@ -50,6 +52,8 @@ class Procurement:
     violations: list[str] = field(default_factory=list)
     measures: Measures | None = None
     shortage: Shortage | None = None
+    plans: list[Unfolded] = field(default_factory=list)
+    plans_refused: str = ""
     finished: bool = False
     assembled_s: float = 0.0
     search_s: float = 0.0
@@ -105,6 +109,7 @@ def run_procure(
     heard: Heard = lambda found: None,
     timings: Timings | None = None,
     base: Path | None = None,
+    plans: Path | None = None,
 ) -> Procurement:
     """Return the cheapest plan of a study with its alternatives.
 
@@ -114,6 +119,7 @@ def run_procure(
         heard: given the results so far whenever there are new ones.
         timings: shapes timed before, for a run after a small change.
         base: folder of an earlier run of a study with the same periods, futures and places, to start from.
+        plans: folder for a full plan of every moment, made and verified one by one; None: none is made.
 
     Raises:
         InputFaults: something is said to come online later that limits nothing.
@@ -168,6 +174,14 @@ def run_procure(
         alone = alone or best_of_each(setting, later, solved)
         is_expected = study.objective == "expected"
         found.measures = measure(solved, alone, later, compared, expected_aim=is_expected)
+    if plans is not None:
+        try:
+            for plan in unfold(Schedule(solved), plans, lambda words: tell(words, None, None)):
+                found.plans.append(plan)
+                found.seconds = time.perf_counter() - began
+                heard(found)
+        except CannotUnfold as error:
+            found.plans_refused = str(error)
     return _done(found, began)
 
 
