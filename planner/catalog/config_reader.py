@@ -103,10 +103,6 @@ class ConfigReader:
             return ConfigReader(Document({}, name=self.document.name))  # its faults follow from this one
         return ConfigReader(self.document, (*self.loc, field), self.faults)
 
-    def mapping(self, field: str) -> Mapping[str, Any]:
-        """Return a mapping of names to mappings, empty when it is missing."""
-        return {name: reader.data for name, reader in self.readers(field)}
-
     def readers(self, field: str) -> list[tuple[str, "ConfigReader"]]:
         """Return a reader of each entry of a mapping of mappings, by name; none when it is missing."""
         if not self.has(field):

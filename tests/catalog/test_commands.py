@@ -63,7 +63,7 @@ def test_an_unknown_kind_is_answered_once(capsys, monkeypatch):
     assert capsys.readouterr().err.count("accelerators") == 1
 
 
-@pytest.mark.parametrize("name", [name for name in topology_names() if name != "world-100k"])
+@pytest.mark.parametrize("name", topology_names())
 def test_every_shipped_topology_is_sound_and_drawn(name, tmp_path):
     """The commands of a person who looks at the examples."""
     assert json.loads(said("topology", "check", name, "--json"))["faults"] == []

@@ -138,7 +138,7 @@ def read_mistral(config: ConfigReader) -> Body:
 
 def read_qwen2(config: ConfigReader) -> Body:
     """Read Qwen2 and Qwen2.5 (and MiMo-7B): biases on query, key and value."""
-    config.knows("attention_bias")  # there always is one
+    config.knows("attention_bias", "qkv_bias")  # there always is one
     return _dense_decoder(config, heads_of(config, derived_width=True), _late_windows, qkv_bias=True)
 
 

@@ -71,7 +71,9 @@ def _qwen_moe(config: ConfigReader, *, qkv_bias: bool, qk_norm: bool, shared: bo
     query, kv, head_dim = heads_of(config, derived_width=not qk_norm)
     config.unsupported("use_sliding_window", "windows are not understood here")
     config.knows("sliding_window", "max_window_layers")
-    if not qkv_bias:
+    if qkv_bias:
+        config.knows("qkv_bias", "attention_bias")  # there always is one
+    else:
         config.unsupported("attention_bias", "biases are not understood here")
     count = layers_of(config)
     mixer = grouped_attention(hidden, query, kv, head_dim, qkv_bias=qkv_bias)

@@ -1,11 +1,14 @@
 """In which precision the published weights are, and which parts were left in bf16."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any
 
+from planner.catalog.architectures.quantized_parts import (
+    left_out,
+    named_precision,
+    precision_by_part,
+)
 from planner.catalog.config_reader import ConfigReader
 from planner.catalog.llm import LayerGroup
 from planner.files import Document
@@ -21,6 +24,9 @@ _ALGORITHMS = {
     "fbgemm_fp8": "fp8",
     "nvfp4": "fp4",
     "nvfp4_awq": "fp4",
+    "w4a16_nvfp4": "fp4",
+    "w4a8_nvfp4_fp8": "fp4",
+    "w4a16_mxfp4": "fp4",
     "mxfp4": "fp4",
     "w4a8_mxfp4_fp8": "fp4",
     "awq": "int4",
@@ -40,31 +46,6 @@ _BY_GROUP = ("compressed-tensors", "modelopt")
 
 _CACHES = {"fp8": "fp8", "nvfp4": "fp4", "int8": "int8", "auto": "bf16", "none": "bf16"}
 _BY_BITS = {("float", 8): "fp8", ("float", 4): "fp4", ("int", 8): "int8", ("int", 4): "int4"}
-
-# Modules that stand for a part in lists of layers left out; N is a layer number.
-_PROBES: dict[str, tuple[str, ...]] = {
-    "dense_ffn": ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
-    "routed_experts": ("mlp.experts.0.up_proj", "block_sparse_moe.experts.0.w1", "ffn.experts.0"),
-    "shared_experts": (
-        "mlp.shared_experts.up_proj",
-        "mlp.shared_expert.up_proj",
-        "block_sparse_moe.shared_experts.up_proj",
-    ),
-}
-_MIXER_PROBES = {
-    "full": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"),
-    "mla": (
-        "self_attn.q_a_proj",
-        "self_attn.q_b_proj",
-        "self_attn.kv_a_proj_with_mqa",
-        "self_attn.kv_b_proj",
-        "self_attn.o_proj",
-    ),
-    "linear": ("linear_attn.in_proj_qkv", "linear_attn.out_proj", "mixer.in_proj"),
-}
-_PREFIXES = ("model.layers", "model.language_model.layers", "language_model.model.layers")
-_QUARTERS = (0.25, 0.5, 0.75)
-"""Where in the depth of the model the parts are probed."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +69,20 @@ def read_precision(
     section = home.child("quantization_config") if home.has("quantization_config") else _nothing(top)
     beside = _beside(side, top)
     before = len(top.faults)
-    layers = sum(group.count for group in groups)
-    mixed = section.mapping("quantized_layers") or beside.mapping("quantized_layers")
+    family = config.text("model_type") or top.text("model_type")
+    mixed = section.readers("quantized_layers") or beside.readers("quantized_layers")
     patterns = _excluded(section, beside)
     cache = _kv_cache(section, beside)
     remarks = _published_in(config, top)
     weights, wide = "bf16", set[str]()
     if mixed:
-        weights, wide, others = _mixed(mixed, groups, layers)
+        weights, wide, others = _mixed(mixed, groups, family)
         remarks += others
     elif section.data or beside.has("quant_algo"):
         weights = _weights(section, beside)
         if weights != "bf16" and len(top.faults) == before:
-            wide = _left_out(patterns, groups, layers)
+            parts = precision_by_part(left_out(patterns), weights, groups, family)
+            wide = {part for part, (precision, _) in parts.items() if precision == "bf16"}
     return Precision(weights, ALWAYS_WIDE | wide, cache, remarks)
 
 
@@ -232,90 +214,28 @@ def _kv_cache(section: ConfigReader, beside: ConfigReader) -> str:
     return "bf16"
 
 
-def _probes(groups: Sequence[LayerGroup]) -> dict[str, list[tuple[str, ...]]]:
-    """Return, for every quantizable part of the model, alternatives for the names of its modules."""
-    kinds = {group.attention.kind for group in groups if group.attention.parameters}
-    mixers = {"full" if kind == "sliding" else kind for kind in kinds}
-    probes: dict[str, list[tuple[str, ...]]] = {
-        "attention": [(name,) for kind in sorted(mixers) for name in _MIXER_PROBES[kind]]
-    }
-    feeds = [group.feed_forward for group in groups]
-    if any(feed.kind == "dense" for feed in feeds):
-        probes["dense_ffn"] = [(name,) for name in _PROBES["dense_ffn"]]
-    if any(feed.kind == "moe" for feed in feeds):
-        probes["routed_experts"] = [_PROBES["routed_experts"]]
-    if any(feed.shared_parameters for feed in feeds):
-        probes["shared_experts"] = [_PROBES["shared_experts"]]
-    return probes
-
-
-def _names(module: str, layer: int) -> list[str]:
-    return [f"{prefix}.{layer}.{module}" for prefix in _PREFIXES]
-
-
-def _left_out(patterns: Iterable[str], groups: Sequence[LayerGroup], layers: int) -> set[str]:
-    """Return the parts most of whose modules match `patterns`."""
-    tests = [_matcher(pattern) for pattern in patterns]
-    depths = sorted({int(layers * quarter) for quarter in _QUARTERS})
-    wide = set()
-    for part, modules in _probes(groups).items():
-        votes = [
-            any(test(name) for module in names for name in _names(module, layer) for test in tests)
-            for names in modules
-            for layer in depths
-        ]
-        if votes and sum(votes) * 2 > len(votes):
-            wide.add(part)
-    return wide
-
-
-def _matcher(pattern: str) -> Any:
-    """Return a test for module names: `re:` expressions, shell patterns, or module prefixes."""
-    if pattern.startswith("re:"):
-        expression = re.compile(pattern[3:])
-        return lambda name: expression.match(name) is not None
-    if "*" in pattern:
-        return lambda name: fnmatchcase(name, pattern) or fnmatchcase(name, pattern + ".*")
-    return lambda name: name == pattern or name.startswith(pattern + ".")
-
-
 def _mixed(
-    quantized: Mapping[str, Any], groups: Sequence[LayerGroup], layers: int
+    listed: Sequence[tuple[str, ConfigReader]], groups: Sequence[LayerGroup], family: str
 ) -> tuple[str, set[str], tuple[str, ...]]:
     """Return the precision of the largest part, the parts left wide, and what else is narrow."""
-    by_name = {
-        name: _ALGORITHMS.get(str(entry.get("quant_algo", "")).lower(), "bf16")
-        for name, entry in quantized.items()
-    }
-    depths = sorted({int(layers * quarter) for quarter in _QUARTERS})
-    found: dict[str, str] = {}
-    for part, modules in _probes(groups).items():
-        hits = [
-            precision
-            for names in modules
-            for module in names
-            for layer in depths
-            for full in _names(module, layer)
-            for name, precision in by_name.items()
-            if full == name or full.startswith(name + ".")
-        ]
-        found[part] = max(set(hits), key=hits.count) if hits else "bf16"
-    sizes = {
-        "attention": sum(g.count * g.attention.parameters for g in groups),
-        "dense_ffn": sum(g.count * g.feed_forward.parameters for g in groups if not _moe(g)),
-        "routed_experts": sum(g.count * g.feed_forward.routed_parameters for g in groups),
-        "shared_experts": sum(g.count * g.feed_forward.shared_parameters for g in groups),
-    }
-    largest = max(found, key=lambda part: sizes[part])
-    main = found[largest]
-    wide = {part for part, precision in found.items() if precision == "bf16"}
+    by_name: dict[str, str] = {}
+    unknown: dict[str, ConfigReader] = {}
+    for name, entry in listed:
+        word = entry.text("quant_algo")
+        found = _ALGORITHMS.get(word.lower())
+        if found is None:
+            unknown.setdefault(word, entry)
+        else:
+            by_name[name] = found
+    for word, entry in unknown.items():
+        words = ", ".join(sorted(_ALGORITHMS))
+        entry.refuse("quant_algo", f"'{word}'" if word else "nothing", f"one of {words}")
+    parts = precision_by_part(named_precision(by_name), "bf16", groups, family)
+    main, _ = max(parts.values(), key=lambda found: found[1])
+    wide = {part for part, (precision, _) in parts.items() if precision == "bf16"}
     others = tuple(
         f"{part} is published in {precision}, counted as {main}"
-        for part, precision in found.items()
+        for part, (precision, _) in parts.items()
         if precision not in (main, "bf16")
     )
     return main, wide, others
-
-
-def _moe(group: LayerGroup) -> bool:
-    return group.feed_forward.kind == "moe"
