@@ -17,7 +17,7 @@ from planner.study.study_file import open_study
 
 RATES = (
     "llm,accelerator,tp,workload,max_rps\n"
-    "m,h200-sxm,8,chat,10.001\nm,b200-sxm,8,chat,90.001\nm,box,1,chat,10.001\n"
+    "m,h200-sxm,8,chat,10.001\nm,b200-sxm,8,chat,90.001\nm,mi355x,8,chat,10.001\nm,box,1,chat,10.001\n"
 )
 """A little more than 10 and 90, so that rounding the load of a unit of traffic takes nothing away."""
 

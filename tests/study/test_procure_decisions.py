@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import pytest
 
+from planner.study.procure.schedule import Schedule
+from planner.study.procure.unfold import unfold
 from tests.study.procurements import PRICE_USD, RENT_USD, SCENARIO, bought, rented, solve
 
 DOLLARS = 20.0
@@ -184,3 +186,49 @@ def test_installing_and_moving_cost_what_they_cost(tmp_path):
         tmp_path, {**PLAIN, "periods": 10, "install_usd_per_server": 1000, "move_usd_per_server": 500}
     )
     assert expected(found) == pytest.approx(PRICE_USD + 1000, abs=DOLLARS)
+
+
+def test_a_server_moves_where_running_it_is_cheaper(tmp_path):
+    """Idling at 1.98 kW costs 2,673 USD in the dear hall a period, at 1 USD/kWh; moving costs 1,500 once."""
+    hall = SCENARIO["topology"]["sites"][0]
+    rack = hall["racks"][0]
+    dear = {**hall, "name": "dear", "electricity_usd_per_kwh": 1.0, "pue_air": 1.35,
+            "racks": [{**rack, "count": 1, "servers": {"dgx-h200": 1}}]}  # fmt: skip
+    topology = {"name": "two", "sites": [dear, hall]}
+    terms = {"dgx-h200": {"most_per_period": 0}}
+    study = {**PLAIN, "buy": terms, "install_usd_per_server": 1000, "move_usd_per_server": 500}
+    study |= {"owned": {"dgx-h200": {"paid_usd": 1e-6}}}
+    found = solve(tmp_path, study, {"topology": topology})
+    where = {(row["period"], row["site"]) for row in found.tables["placements"]}
+    assert where == {(1, "hall"), (2, "hall")}
+    assert expected(found) == pytest.approx(1500, abs=DOLLARS)
+    found = solve(
+        tmp_path / "dearer", {**study, "move_usd_per_server": 50_000, "periods": 1}, {"topology": topology}
+    )
+    assert {row["site"] for row in found.tables["placements"]} == {"dear"}
+    assert expected(found) == pytest.approx(1.98 * 1.35 * 1000, abs=DOLLARS)
+
+
+def test_a_rack_is_turned_to_liquid_for_what_needs_it(tmp_path):
+    """A liquid-cooled server stands only in a rack turned for 30,000 USD; the budget has it in period 2."""
+    hall = SCENARIO["topology"]["sites"][0]
+    loops = [
+        *hall["cooling"],
+        {"name": "cdu", "medium": "liquid", "unit_kw": 300, "units": 2, "spare_units": 1},
+    ]
+    rack = {
+        **hall["racks"][0],
+        "count": 2,
+        "retrofit": {"usd_per_cabinet": 30_000, "usd_per_kw": 0, "liquid_loop": "cdu", "liquid_kw": 40},
+    }
+    topology = {"name": "wet", "sites": [{**hall, "cooling": loops, "racks": [rack]}]}
+    fleet = {"buy": ["mi355x-8-dlc"], "rent": [{"accelerator": "box", "usd_per_h": 20.0}],
+             "prices_usd": {"mi355x-8-dlc": PRICE_USD}}  # fmt: skip
+    study = {**PLAIN, "periods": 12, "buy": {"mi355x-8-dlc": {"lead_months": 0}}, "budget_usd": 65_000}
+    found = solve(tmp_path, study, {"topology": topology, "fleet": fleet})
+    assert bought(found) == [(2, 1)]
+    assert [(row["period"], row["count"]) for row in found.tables["retrofits"]] == [(2, 1)]
+    assert expected(found) == pytest.approx(PRICE_USD + 30_000 + RENT_USD, abs=DOLLARS)
+    plans = list(unfold(Schedule(found.solved)))
+    assert [plan.violations for plan in plans] == [()] * 12
+    assert [plan.unserved for plan in plans] == [0] * 12

@@ -38,6 +38,10 @@ class CannotUnfold(ValueError):
     """A schedule whose moments cannot be written as topologies."""
 
 
+Contents = tuple[tuple[tuple[str, int], ...], bool]
+"""What a rack holds: (server, count) pairs, and whether the rack was turned to liquid."""
+
+
 @dataclass(frozen=True)
 class Unfolded:
     """The plan of a moment. unserved: share of all requests. planned: what the schedule leaves unserved."""
@@ -74,7 +78,7 @@ def unfold(
     """Yield the plan of every moment; written to `folder`/BRANCH-PERIOD/plan.json if there is a folder.
 
     Raises:
-        CannotUnfold: racks were turned to liquid, or stand in blocks.
+        CannotUnfold: racks stand in blocks.
     """
     setting, reuse = schedule.setting, Reuse()
     for q, moment in enumerate(setting.tree.moments):
@@ -146,19 +150,15 @@ def _planned(schedule: Schedule, q: int) -> float:
     return left / total if total else 0.0
 
 
-def _contents(
-    schedule: Schedule, q: int, counts: list[int]
-) -> dict[str, Counter[tuple[tuple[str, int], ...]]]:
+def _contents(schedule: Schedule, q: int, counts: list[int]) -> dict[str, Counter[Contents]]:
     """Return for every group of racks how many of them hold what: servers by name."""
     places = schedule.setting.places
-    found: dict[str, Counter[tuple[tuple[str, int], ...]]] = defaultdict(Counter)
+    found: dict[str, Counter[Contents]] = defaultdict(Counter)
     left = list(counts)
     for mix, racks in zip(places.mixes, schedule.values("mixes", q), strict=True):
         if racks < WHOLE:
             continue
         rack_class = places.classes[mix.rack_class]
-        if mix.retrofit:
-            raise CannotUnfold(f"racks of {rack_class.name} were turned to liquid")
         for _ in range(round(racks)):
             held: Counter[str] = Counter()
             for j, room in mix.counts.items():
@@ -166,23 +166,25 @@ def _contents(
                 left[j] -= taken
                 if taken:
                     held[places.offers[j].host.name] += taken
-            found[str(rack_class.attributes["template"])][tuple(sorted(held.items()))] += 1
+            found[str(rack_class.attributes["template"])][tuple(sorted(held.items())), mix.retrofit] += 1
     for rack_class in places.classes:
         name = str(rack_class.attributes["template"])
         empty = rack_class.count - sum(found[name].values())
         if empty:
-            found[name][()] += empty
+            found[name][(), False] += empty
     return found
 
 
-def _with_racks(site: Site, groups: Mapping[str, Counter[tuple[tuple[str, int], ...]]]) -> Site:
+def _with_racks(site: Site, groups: Mapping[str, Counter[Contents]]) -> Site:
     """Return the site with every group of racks split by what its racks hold."""
     racks: list[RackGroup] = []
     for group in site.racks:
-        contents = groups.get(f"{site.name}-{group.name}", Counter({(): group.count}))
-        for letter, (held, count) in zip(_letters(), sorted(contents.items()), strict=False):
-            name = f"{group.name}-{letter}"
-            racks.append(group.model_copy(update={"name": name, "count": count, "servers": dict(held)}))
+        contents = groups.get(f"{site.name}-{group.name}", Counter({((), False): group.count}))
+        for letter, ((held, turned), count) in zip(_letters(), sorted(contents.items()), strict=False):
+            update = {"name": f"{group.name}-{letter}", "count": count, "servers": dict(held)}
+            if turned and group.retrofit is not None:
+                update |= {"liquid_loop": group.retrofit.liquid_loop, "liquid_kw": group.retrofit.liquid_kw}
+            racks.append(group.model_copy(update={**update, "retrofit": None}))
     return site.model_copy(update={"racks": racks})
 
 
