@@ -113,6 +113,8 @@ def test_names_and_numbers_are_told_at_once_with_lines(tmp_path):
         ({"tree": [TREE[0], {**TREE[1], "name": "low"}]}, "a name for each"),
         ({"online": [{"at": "hall-A", "period": 3}]}, "a period from 2 to 2"),
         ({"periods": 0}, "1"),
+        ({"budget_usd": -5}, "0"),
+        ({"start": "tomorrow"}, "date"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path, wrong, said):

@@ -31,7 +31,7 @@ WAIT = "wait until it is known"
 
 THIS_PLAN = "this plan"
 
-NO_WAY = "leaves some future without a way to serve its demand"
+NO_WAY = "leaves no way to serve the demand"
 NOT_FOUND = "nothing was found in time"
 
 DECIDED_NOW = ("order", "tier", "chosen", "liquid", "rent", "retire")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import math
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from planner.study.study_file import StudyFile
 from planner.topology import Question
 
 Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 Factors = Mapping[str, Positive]
 
@@ -138,7 +140,7 @@ class ProcureStudy(StudyFile):
         default_factory=dict, description="Age and price of the standing servers, by server."
     )
     online: list[Online] = Field(default_factory=list, description="What comes online later.")
-    budget_usd: float | list[Annotated[float, Field(ge=0)]] | None = Field(
+    budget_usd: NonNegative | list[NonNegative] | None = Field(
         default=None,
         description="Money for servers, retrofits and moves, in every or in each period. None: any amount.",
     )
@@ -276,7 +278,7 @@ class ProcureStudy(StudyFile):
         months = (period - 1) * self.months_per_period
         whole = int(months)
         year, month = divmod(self.start.year * 12 + self.start.month - 1 + whole, 12)
-        day = min(self.start.day, SHORTEST_MONTH_DAYS)
+        day = min(self.start.day, calendar.monthrange(year, month + 1)[1])
         return datetime.date(year, month + 1, day) + datetime.timedelta(
             days=(months - whole) * DAYS_PER_MONTH
         )
@@ -296,4 +298,3 @@ ROUNDING = 1e-9
 """Months that are whole periods but for rounding are so."""
 
 DAYS_PER_MONTH = 30.4375
-SHORTEST_MONTH_DAYS = 28
