@@ -7,6 +7,7 @@ from types import ModuleType
 from planner.optimize.constraints import (
     capacity,
     churn,
+    counts,
     demand,
     limits,
     packing,
@@ -22,6 +23,7 @@ from planner.optimize.variables import add_variables
 FAMILIES: tuple[ModuleType, ...] = (
     demand,
     capacity,
+    counts,
     packing,
     racks,
     limits,

@@ -15,15 +15,16 @@ recomputed on the full topology, independently, in `planner/plan/verify/`.
 ## Units
 
 Money in micro-USD per hour, power and heat in watts, traffic in whole units of its workload (1,000 units
-by default, `solver.demand_units`), load in 1/10,000,000 of a replica. Every coefficient is an integer: the
-optimum is a number that can be compared exactly.
+of its rate by default, `solver.demand_units`; of a day's requests for batch work), load in 1/10,000,000 of a
+replica. Every coefficient is an integer: the optimum is a number that can be compared exactly.
 
 ## Sets
 
 | set | members |
 |---|---|
-| i | demands: a workload's traffic from one origin |
-| l (ell) | lanes: a workload at a site with one round trip taken out of its TTFT |
+| t | periods of the day, hours that are alike |
+| i | demands: a workload's traffic from one origin in one period (batch work: for the whole day) |
+| l (ell) | lanes: a workload at a site in a period, with one round trip taken out of its TTFT |
 | f | flows: a demand sent to a site, joining a lane |
 | a | assignments: a lane served by a path of pools (one pool, or a prefill and a decode pool) |
 | q | pools: a replica shape on a server type at a site |
@@ -31,7 +32,8 @@ optimum is a number that can be compared exactly.
 | p | hostings: a pool on a host group |
 | j | candidates: servers that could be powered (existing, bought, rented) |
 | k, m | classes of identical racks, and the maximal mixes of servers one rack of a class can hold |
-| r | limits: power, grid, heat, budget, carbon, stock, moves |
+| y | stated numbers of replicas or adapter slots |
+| r | limits: power, grid, heat, budget, carbon, stock, moves, quotas |
 | g, z | groups of own servers of one type at a site that share spares, and their spares |
 | c | hostings on which replicas of the plan in force stand |
 | e | failures to survive |
@@ -51,7 +53,8 @@ its idle watts times the PUE of its cooling. A replica costs the electricity tha
 long as it is in service, a unit of traffic that of its energy beyond, and its egress: a straight line
 through 42 % and 84 % of the saturated rate, within a few percent of the draw from 30 % of the load up. A
 rack turned to liquid costs the retrofit over the life of the building. Each coefficient is rounded to a
-whole micro-USD per hour.
+whole micro-USD per hour. Where the day has several periods, what a unit costs counts for the period's share
+of the day, its electricity at the period's tariff.
 
 Other goals count milliwatts (of IT, or at the grid with cooling), milligrams of CO2, servers or unserved
 units of the same variables. Several goals are reached one after the other: a row `goal/{name}` keeps each

@@ -43,6 +43,7 @@ class Demands:
     units: traffic to serve, in the workload's units.
     unserved_cost: micro-USD/h for each unit left unserved; -1 where everything must be served.
     source: the field of the scenario that states the demand.
+    least: units that must be served however short capacity is; left out: 0. least_source: who says so.
     """
 
     names: tuple[str, ...]
@@ -50,6 +51,15 @@ class Demands:
     units: Integers
     unserved_cost: Integers
     source: tuple[str, ...]
+    least: Integers = field(default_factory=lambda: integers([]))
+    least_source: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Fill in what is left out."""
+        if not self.least.size:
+            object.__setattr__(self, "least", np.zeros_like(self.units))
+        if not self.least_source:
+            object.__setattr__(self, "least_source", self.source)
 
 
 @dataclass(frozen=True)
@@ -165,7 +175,8 @@ class Assignments:
 
     A path is one pool (aggregated serving) or a prefill pool and a decode pool. Its loads are the
     triples (`load_row`, `load_pool`, `load`): `load` `LOAD_SCALE`ths of a replica of the pool for
-    each unit. cost: micro-USD/h for each unit (electricity above idle).
+    each unit. cost: micro-USD/h for each unit (electricity above idle). warm: for each load, what more
+    must be free in normal operation, for traffic that rises faster than replicas start; left out: 0.
     """
 
     lane: Integers
@@ -173,6 +184,14 @@ class Assignments:
     load_row: Integers
     load_pool: Integers
     load: Integers
+    warm: Integers = field(default_factory=lambda: integers([]))
+
+    def __post_init__(self) -> None:
+        """Fill in what is left out."""
+        if self.warm.size != self.load.size:
+            if self.warm.size:
+                raise ValueError(f"{self.warm.size} warm loads for {self.load.size} loads")
+            object.__setattr__(self, "warm", np.zeros_like(self.load))
 
 
 @dataclass(frozen=True)
@@ -182,6 +201,27 @@ class Entries:
     row: Integers
     column: Integers
     amount: Integers
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Stated numbers of replicas: rows g. The sum of amount x replicas lies between `least` and `most`.
+
+    names: `replicas/at_least/llama-3.1-8b/ams`, `lora/chat` ... unit: what is counted. least: 0 for none;
+    most: `UNLIMITED` for none. source: the field of the scenario that states it.
+    entries: amounts by hosting.
+    """
+
+    names: tuple[str, ...]
+    least: Integers
+    most: Integers
+    unit: tuple[str, ...]
+    source: tuple[str, ...]
+    entries: Entries
+
+
+NO_COUNTS = Counts((), integers([]), integers([]), (), (), Entries(integers([]), integers([]), integers([])))
+"""No numbers are stated."""
 
 
 @dataclass(frozen=True)
@@ -307,6 +347,7 @@ class Problem:
     failure the headroom may be used."""
     periods: tuple[str, ...] = ("day",)
     """The periods of the day: one fleet of replicas, a routing of its own in each."""
+    counts: Counts = NO_COUNTS
     lane_period: Integers = field(default_factory=lambda: integers([]))
     """The period of each lane; left out where there is only one."""
 
@@ -334,6 +375,8 @@ class Problem:
             ("flows.demand", self.flows.demand, len(self.demands.names)),
             ("flows.lane", self.flows.lane, len(self.lane_site)),
             ("assignments.lane", self.assignments.lane, len(self.lane_site)),
+            ("counts.row", self.counts.entries.row, len(self.counts.names)),
+            ("counts.column", self.counts.entries.column, len(self.hostings.pool)),
             ("assignments.load_row", self.assignments.load_row, len(self.assignments.lane)),
             ("assignments.load_pool", self.assignments.load_pool, len(self.pools.names)),
         )

@@ -61,7 +61,8 @@ class Design:
 class Routings:
     """All ways to route the traffic, one row each, cheapest first.
 
-    cost: (n,). load: (n, pools). flow, assign, unserved: (n, variables of the kind).
+    cost: (n,). load: (n, pools), in the period in which it is largest. flow, assign, unserved: (n, variables
+    of the kind).
     """
 
     cost: np.ndarray
@@ -107,6 +108,8 @@ def brute_force(problem: Any, load_scale: int) -> Optimum | None:
                 chosen = chosen[extra + routings.cost[chosen] < best.cost]
             if not within(totals[number], problem.pools.minimum, problem.pools.maximum):
                 continue
+            if not within(counted(problem, vectors[number]), problem.counts.least, problem.counts.most):
+                continue
             fits = (routings.load[chosen] <= problem.usable_load * totals[number]).all(axis=1)
             fits &= (room[chosen] >= replica_use(problem, vectors[number], started)).all(axis=1)
             if not fits.any():
@@ -125,6 +128,15 @@ def _cheapest_by_refusal(routings: Routings, chosen: np.ndarray) -> dict[Vector,
     for number in chosen.tolist():
         found.setdefault(tuple(routings.unserved[number].tolist()), number)
     return found
+
+
+def counted(problem: Any, replicas: np.ndarray) -> np.ndarray:
+    """Return what the replicas make of every stated number of replicas or slots."""
+    numbers = np.zeros(len(problem.counts.names), dtype=np.int64)
+    entries = problem.counts.entries
+    for row, column, amount in zip(entries.row, entries.column, entries.amount, strict=True):
+        numbers[int(row)] += int(amount) * int(replicas[int(column)])
+    return numbers
 
 
 def within(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
@@ -296,7 +308,8 @@ def all_routings(problem: Any, units: np.ndarray, *, may_refuse: bool) -> Routin
     Args:
         problem: the tables.
         units: units of each demand to serve.
-        may_refuse: whether units may be left unserved where that has a price.
+        may_refuse: normal operation: units may be left unserved where that has a price, and room for
+            traffic that rises is kept.
 
     Raises:
         TooLarge: there are more than `MOST_ROUTINGS`.
@@ -310,6 +323,8 @@ def all_routings(problem: Any, units: np.ndarray, *, may_refuse: bool) -> Routin
         for parts in compositions(int(units[i]), len(ways) + 1):
             refused = parts[-1]
             if refused and not (may_refuse and demands.unserved_cost[i] >= 0):
+                continue
+            if may_refuse and units[i] - refused < demands.least[i] and demands.unserved_cost[i] >= 0:
                 continue
             options.append((parts[:-1], refused))
         splits.append(options)
@@ -338,16 +353,19 @@ def all_routings(problem: Any, units: np.ndarray, *, may_refuse: bool) -> Routin
     flow_table = np.array([row[0] for row in rows], dtype=np.int64).reshape(len(rows), flow_count)
     assign_table = np.array([row[1] for row in rows], dtype=np.int64).reshape(len(rows), assign_count)
     refused_table = np.array([row[2] for row in rows], dtype=np.int64).reshape(shape if rows else (0, 0))
-    load_of = np.zeros((assign_count, len(problem.pools.names)), dtype=np.int64)
-    for row, pool, load in zip(assignments.load_row, assignments.load_pool, assignments.load, strict=True):
-        load_of[int(row), int(pool)] += int(load)
+    # Replicas are the same all day: only the period in which a pool carries most counts.
+    load_of = np.zeros((len(problem.periods), assign_count, len(problem.pools.names)), dtype=np.int64)
+    loads = assignments.load + assignments.warm if may_refuse else assignments.load
+    for row, pool, load in zip(assignments.load_row, assignments.load_pool, loads, strict=True):
+        period = int(problem.lane_period[int(assignments.lane[int(row)])])
+        load_of[period, int(row), int(pool)] += int(load)
     cost = flow_table @ flows.cost + assign_table @ assignments.cost
     if rows:
         cost = cost + refused_table @ np.maximum(demands.unserved_cost, 0)
     order = np.argsort(cost, kind="stable")
     return Routings(
         cost=cost[order],
-        load=(assign_table @ load_of)[order],
+        load=np.max([assign_table @ of_period for of_period in load_of], axis=0)[order],
         flow=flow_table[order],
         assign=assign_table[order],
         unserved=refused_table[order],
@@ -415,9 +433,9 @@ def _different(problem: Any, vectors: np.ndarray, totals: np.ndarray) -> list[in
 
     Where no loss has to be survived and no limit counts replicas, only their number per pool counts.
     """
-    counted = any("replicas" in ledger.entries for ledger in problem.ledgers)
-    counted |= len(problem.hostings.cost) > 0 or problem.churn is not None
-    if counted or problem.failures is not None:
+    by_hosting = any("replicas" in ledger.entries for ledger in problem.ledgers)
+    by_hosting |= len(problem.hostings.cost) > 0 or problem.churn is not None
+    if by_hosting or problem.counts.names or problem.failures is not None:
         return list(range(len(vectors)))
     return np.unique(totals, axis=0, return_index=True)[1].tolist()
 

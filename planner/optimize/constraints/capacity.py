@@ -12,10 +12,11 @@ TITLE = "Pool capacity"
 EQUATIONS = (
     (
         "capacity/{pool}/{period}",
-        r"\sum_{a \in A_t} \rho_{aq}\, \mathrm{assign}_a \le (1-\eta) L \sum_{p \in P_q}"
+        r"\sum_{a \in A_t} (\rho_{aq} + \omega_{aq})\, \mathrm{assign}_a \le (1-\eta) L \sum_{p \in P_q}"
         r" \mathrm{replicas}_p \qquad \forall q, t",
         "the shares of a replica that each unit keeps busy add up to at most its replicas, less the "
-        "headroom eta, in every period t of the day; L is the load of one fully used replica",
+        "headroom eta, in every period t of the day; L is the load of one fully used replica, and omega what "
+        "must stay free for traffic that rises while a further replica starts (not after a loss)",
     ),
     (
         "replicas/{pool}",
@@ -26,12 +27,20 @@ EQUATIONS = (
 
 
 def add_capacity_rows(
-    program: Program, problem: Problem, prefix: str, columns: Columns, usable_load: int
+    program: Program,
+    problem: Problem,
+    prefix: str,
+    columns: Columns,
+    usable_load: int,
+    *,
+    warm: bool = False,
 ) -> None:
     """Add one row for each pool and period, over the columns "assign" and "replicas" of `columns`.
 
-    With one period every pool has a row; with several, those through which traffic may go.
+    With one period every pool has a row; with several, those through which traffic may go. With `warm`
+    room is kept for traffic that rises.
     """
+    load = problem.assignments.load + (problem.assignments.warm if warm else 0)
     assignments, hostings = problem.assignments, problem.hostings
     assign = columns["assign"][assignments.load_row]
     pool, count = assignments.load_pool, len(problem.periods)
@@ -47,7 +56,7 @@ def add_capacity_rows(
             for q, t in zip(used_pool, used_period, strict=True)
         ),
         [
-            (row_of[pool, period], assign, assignments.load),
+            (row_of[pool, period], assign, load),
             *((row_of[hostings.pool, t], columns["replicas"], -usable_load) for t in range(count)),
         ],
         upper=0,
@@ -56,7 +65,7 @@ def add_capacity_rows(
 
 def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
     """Add the rows `capacity/...`, and `replicas/...` where a least or most count is stated."""
-    add_capacity_rows(program, problem, "capacity", columns, problem.usable_load)
+    add_capacity_rows(program, problem, "capacity", columns, problem.usable_load, warm=True)
     pools, hostings = problem.pools, problem.hostings
     bounded = np.flatnonzero((pools.minimum > 0) | (pools.maximum < UNLIMITED))
     row_of = np.full(len(pools.names), -1, dtype=np.int64)

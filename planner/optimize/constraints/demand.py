@@ -17,6 +17,11 @@ EQUATIONS = (
         "its period, those of batch work lead to every period before its deadline",
     ),
     (
+        "minimum/{workload}/{origin}/{period}",
+        r"\sum_{f \in F_i} \mathrm{flow}_f \ge \underline{u}_i \qquad \forall i : \underline{u}_i > 0",
+        "however short capacity is, the stated share of demand i is served",
+    ),
+    (
         "lane/{workload}/{site}/{number}/{period}",
         r"\sum_{f \in F_\ell} \mathrm{flow}_f = \sum_{a \in A_\ell} \mathrm{assign}_a \qquad \forall \ell",
         "what joins lane l (a workload at a site with a latency budget, in a period) is served by a path of "
@@ -39,6 +44,14 @@ def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
         ],
         lower=demands.units,
         upper=demands.units,
+    )
+    stated = np.flatnonzero((demands.least > 0) & (demands.unserved_cost >= 0))
+    row_of = np.full(len(demands.names), -1, dtype=np.int64)
+    row_of[stated] = np.arange(len(stated))
+    program.add_rows(
+        (RowInfo(f"minimum/{demands.names[i]}", "demand", "units", demands.least_source[i]) for i in stated),
+        [(row_of[flows.demand], columns["flow"], 1)],
+        lower=demands.least[stated],
     )
     add_lane_rows(program, problem, "lane", columns)
 
