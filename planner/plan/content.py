@@ -85,7 +85,7 @@ class Setting:
     @property
     def units_total(self) -> int:
         """Equal units that each workload's traffic is cut into."""
-        return self.scenario.solver.demand_units
+        return self.scenario.solver.units
 
     def workload(self, name: str) -> Workload | None:
         """Return a workload, None if the scenario has none of that name."""
@@ -245,6 +245,13 @@ class RouteUse:
     pool: PoolFacts
     rtt_ms: float
     column: ServiceColumn
+
+    def accelerators(self, setting: Setting) -> float:
+        """Return the accelerators that the route keeps busy while its period lasts."""
+        if self.column.rate_rps <= 0:
+            return 0.0
+        rate = self.route.units * setting.unit_rps(self.workload, self.route.period)
+        return rate / self.column.rate_rps * self.pool.shape.shape().accelerators
 
 
 def route_uses(content: Content, setting: Setting, columns: Columns) -> Iterator[RouteUse]:

@@ -203,6 +203,28 @@ def dynamic_micro_usd_per_unit(use: RouteUse, setting: Setting) -> int:
     return electricity_micro_usd(watts, server_pue(use.pool.first, setting), tariff)
 
 
+def spend_micro_usd(use: RouteUse, setting: Setting) -> float:
+    """Return what a tenant is charged for a route in one of its pools, micro-USD/h over the day.
+
+    The accelerator time it keeps busy at the price of such a server, and its electricity. A server that
+    stands already is charged like a bought one, where it has a price.
+    """
+    server = use.pool.first
+    if server.origin == "rent":
+        price = float(rental_micro_usd(server, setting))
+    else:
+        charged = server
+        try:
+            server_price_usd(server, setting)
+            owning = sum(owning_micro_usd(charged, setting))
+        except ValueError:
+            owning = infrastructure_micro_usd(server, setting)
+        price = float(owning + idle_electricity_micro_usd(server, setting))
+    time = use.accelerators(setting) * setting.day[use.route.period].weight
+    electricity = use.route.units * dynamic_micro_usd_per_unit(use, setting)
+    return time * price / server.accelerators + electricity
+
+
 def network_micro_usd_per_unit(route: RoutePlan, setting: Setting) -> int:
     """Return the price of sending the answers of one unit to users, micro-USD/h."""
     workload = setting.workload(route.workload)
@@ -253,14 +275,20 @@ def owning_micro_usd(server: ServerPlan, setting: Setting) -> tuple[int, int, in
     """Return (depreciation, maintenance, infrastructure) of a bought server, micro-USD/h."""
     rules: Economics = setting.scenario.economics
     price = server_price_usd(server, setting)
-    provisioned = provisioned_w(catalog_server(server, setting), server.power_cap_w)
     life_h = rules.life_years * HOURS_PER_YEAR
-    infrastructure_h = rules.infrastructure_life_years * HOURS_PER_YEAR
     return (
         round(price * (1 + rules.network_adder) / life_h * MICRO),
         round(price * rules.maintenance_share_per_year / HOURS_PER_YEAR * MICRO),
-        round(provisioned / WATTS_PER_KW * rules.infrastructure_usd_per_kw / infrastructure_h * MICRO),
+        infrastructure_micro_usd(server, setting),
     )
+
+
+def infrastructure_micro_usd(server: ServerPlan, setting: Setting) -> int:
+    """Return the hourly share of building, power and cooling behind a server, micro-USD/h."""
+    rules: Economics = setting.scenario.economics
+    provisioned = provisioned_w(catalog_server(server, setting), server.power_cap_w)
+    infrastructure_h = rules.infrastructure_life_years * HOURS_PER_YEAR
+    return round(provisioned / WATTS_PER_KW * rules.infrastructure_usd_per_kw / infrastructure_h * MICRO)
 
 
 def retrofit_usd(rack: str, setting: Setting) -> float:

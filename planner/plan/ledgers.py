@@ -10,6 +10,7 @@ Watts are whole and provisioned (what breakers and cooling must carry). Rows:
 - `network/wan/<site>`: answers sent to users, in each period;
 - `budget/capex`, `budget/opex`, `carbon/total`, `carbon/per_mtok`, `servers/total`, `stock/<server>`,
   `delivery/<server>`: bought, against what arrives in time; `expected/total` in each period.
+- `quota/<tenant>/accelerators`, `.../rps` in each period, `.../usd_per_h`.
 
 Money and carbon are means over the day. Names of rows of a period end in its name where there are several.
 
@@ -23,14 +24,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from planner.plan.churn import moves
-from planner.plan.content import Columns, Content, Setting
+from planner.plan.content import Columns, Content, Setting, route_uses
 from planner.plan.costs import (
     MICRO,
     WATTS_PER_KW,
+    network_micro_usd_per_unit,
     plan_micro_cost,
     retrofit_usd,
     server_capex_usd,
     server_pue,
+    spend_micro_usd,
 )
 from planner.plan.draw import carbon_mg_per_h, period_milliwatts
 from planner.plan.fabric import fabric_gb_per_request, oversubscribed
@@ -60,6 +63,7 @@ def plan_ledgers(content: Content, setting: Setting, columns: Columns) -> Ledger
         heat=heat_rows(content, setting),
         network=network_rows(content, setting),
         budget=budget_rows(content, setting, columns),
+        quota=quota_rows(content, setting, columns),
     )
 
 
@@ -250,6 +254,34 @@ def capex_usd(content: Content, setting: Setting) -> int:
         spare.count * math.ceil(spare_price_usd(spare.server, setting)) for spare in content.spares
     )
     return servers + sum(math.ceil(retrofit_usd(rack, setting)) for rack in content.retrofitted_racks)
+
+
+def quota_rows(content: Content, setting: Setting, columns: Columns) -> list[LedgerRow]:
+    """Return the rows of tenants' quotas: accelerators kept busy, requests served, spend."""
+    rows: list[LedgerRow] = []
+    uses = list(route_uses(content, setting, columns)) if setting.scenario.tenants else []
+    for tenant in setting.scenario.tenants:
+        mine = [use for use in uses if use.workload.name in tenant.workloads]
+        routes = [route for route in content.routes if route.workload in tenant.workloads]
+        for period in setting.day.names:
+            label = setting.day.label(period)
+            if tenant.accelerators is not None:
+                used = math.fsum(use.accelerators(setting) for use in mine if use.route.period == period)
+                name = f"quota/{tenant.name}/accelerators{label}"
+                limit, unit = tenant.accelerators, "accelerators"
+                rows.append(LedgerRow(name=name, used=round(used, 9), limit=limit, unit=unit))
+            if tenant.rps is not None:
+                used = math.fsum(route.rate_rps for route in routes if route.period == period)
+                name = f"quota/{tenant.name}/rps{label}"
+                rows.append(LedgerRow(name=name, used=round(used, 9), limit=tenant.rps, unit="requests/s"))
+        if tenant.usd_per_h is not None:
+            spent = math.fsum(spend_micro_usd(use, setting) for use in mine) + sum(
+                route.units * network_micro_usd_per_unit(route, setting) for route in routes
+            )
+            name = f"quota/{tenant.name}/usd_per_h"
+            used = round(spent / MICRO, 9)
+            rows.append(LedgerRow(name=name, used=used, limit=tenant.usd_per_h, unit="USD/h"))
+    return rows
 
 
 def budget_rows(content: Content, setting: Setting, columns: Columns) -> list[LedgerRow]:

@@ -140,7 +140,7 @@ def _traffic(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> 
     demands = {
         (demand.workload, demand.origin, demand.arrived): i for i, demand in enumerate(assembly.demands)
     }
-    units_total = assembly.question.scenario.solver.demand_units
+    units_total = assembly.question.scenario.solver.units
     for route in plan.routes:
         found = flows.get((route.workload, route.origin, route.site, route.period, route.arrived))
         if found is None or route.units_total != units_total:

@@ -192,6 +192,7 @@ class Ledgers(_Record):
     heat: list[LedgerRow] = []
     network: list[LedgerRow] = []
     budget: list[LedgerRow] = []
+    quota: list[LedgerRow] = []
 
 
 class Latency(_Record):

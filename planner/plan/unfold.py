@@ -277,7 +277,7 @@ def _traffic(
     Traffic that shares a lane is interchangeable, so flows are matched to paths in order.
     """
     scenario = assembly.question.scenario
-    total = scenario.solver.demand_units
+    total = scenario.solver.units
     day, names = assembly.day, assembly.day.names
     remaining: dict[int, list[list[int]]] = defaultdict(list)
     loads: dict[tuple[str, str, float, str], PoolLoad] = {}

@@ -64,6 +64,11 @@ class _Names:
         for index, workload in enumerate(_list(data.get("workloads"))):
             if isinstance(workload, Mapping):
                 self._workload(workload, index)
+        quality = data.get("quality")
+        scores = quality.get("scores") if isinstance(quality, Mapping) else None
+        for llm in scores if isinstance(scores, Mapping) else ():
+            if isinstance(llm, str) and llm not in self.table.llms:
+                self._llm(("quality", "scores", llm), llm)
         fleet = data.get("fleet")
         if isinstance(fleet, Mapping):
             self._fleet(fleet)

@@ -1,6 +1,6 @@
 """The whole question, as the user wrote it and fully resolved."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -12,6 +12,7 @@ from planner.scenario.fleet import Fleet
 from planner.scenario.paths import find
 from planner.scenario.promises import Limits, Objective, Reliability
 from planner.scenario.solving import Performance, Solver
+from planner.scenario.tenancy import Quality, ReplicaRule, Tenant
 from planner.scenario.workload import Workload
 
 
@@ -35,6 +36,13 @@ class Scenario(FileModel):
     engines: list[str] = Field(
         default_factory=lambda: ["vllm"], min_length=1, description="Serving engines allowed."
     )
+    quality: Quality | None = Field(
+        default=None, description="Scores of LLMs, for workloads with a `quality` floor."
+    )
+    replicas: list[ReplicaRule] = Field(
+        default_factory=list, description="Least and most replicas by LLM and site."
+    )
+    tenants: list[Tenant] = Field(default_factory=list, description="Quotas of groups of workloads.")
     limits: Limits = Field(default_factory=Limits, description="Upper limits over the plan.")
     reliability: Reliability = Field(
         default_factory=Reliability, description="What may fail without breaking a promise."
@@ -71,6 +79,69 @@ class Scenario(FileModel):
         if problems:
             raise FieldProblems(problems)
         return self
+
+    @model_validator(mode="after")
+    def _demand_is_consistent(self) -> Self:
+        problems = [*self._quality_problems(), *self._tenant_problems(), *self._adapter_problems()]
+        for index, workload in enumerate(self.workloads):
+            if workload.ramp_per_min and self.performance.cold_start is None:
+                problems.append(
+                    FieldProblem(
+                        f"{workload.ramp_per_min:g} without performance.cold_start",
+                        "performance: {cold_start: {load_gb_s: ...}} beside it",
+                        "how long a further replica takes decides what must stay free",
+                        at=("workloads", index, "ramp_per_min"),
+                    )
+                )
+        if problems:
+            raise FieldProblems(problems)
+        return self
+
+    def _quality_problems(self) -> Iterator[FieldProblem]:
+        for index, workload in enumerate(self.workloads):
+            if workload.quality is None:
+                continue
+            if self.quality is None:
+                yield FieldProblem(
+                    f"{workload.quality:g} without scores",
+                    "quality: {source: ..., scores: {LLM: ...}} in the scenario",
+                    at=("workloads", index, "quality"),
+                )
+                continue
+            for place, llm in enumerate(workload.llms):
+                if llm not in self.quality.scores:
+                    yield FieldProblem(
+                        f"'{llm}', which quality.scores does not have",
+                        "an LLM with a score: " + ", ".join(self.quality.scores),
+                        "state its score, or leave it out",
+                        at=("workloads", index, "llms", place),
+                    )
+
+    def _tenant_problems(self) -> Iterator[FieldProblem]:
+        names = {workload.name for workload in self.workloads}
+        seen: set[str] = set()
+        for index, tenant in enumerate(self.tenants):
+            if tenant.name in seen:
+                at: tuple[str | int, ...] = ("tenants", index, "name")
+                yield FieldProblem(f"the name '{tenant.name}' again", "a name for each tenant", at=at)
+            seen.add(tenant.name)
+            for place, name in enumerate(tenant.workloads):
+                if name not in names:
+                    yield FieldProblem(
+                        f"'{name}'",
+                        "a workload: " + ", ".join(sorted(names)),
+                        at=("tenants", index, "workloads", place),
+                    )
+
+    def _adapter_problems(self) -> Iterator[FieldProblem]:
+        listed = {llm for workload in self.workloads for llm in workload.llms}
+        for index, rule in enumerate(self.replicas):
+            if rule.llm not in listed:
+                yield FieldProblem(
+                    f"'{rule.llm}'",
+                    "an LLM of a workload: " + ", ".join(sorted(listed)),
+                    at=("replicas", index, "llm"),
+                )
 
     @property
     def document(self) -> Document | None:

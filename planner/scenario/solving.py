@@ -6,8 +6,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from planner.files import FieldProblem, FileModel
+from planner.scenario.tenancy import ColdStart
 
 Share = Annotated[float, Field(gt=0, le=1)]
+
+
+DEFAULT_UNITS = 1000
+"""Units of a workload's traffic where nobody states them and none of its sites is small."""
 
 
 class Solver(FileModel):
@@ -30,12 +35,19 @@ class Solver(FileModel):
         description="The most periods that a day is planned in. Hours alike in demand and tariffs are one;"
         " beyond this number the most similar ones are merged, at the larger demand.",
     )
-    demand_units: int = Field(
-        default=1000,
+    demand_units: int | None = Field(
+        default=None,
         ge=10,
         le=100_000,
-        description="Equal units each workload's traffic is split into; routing is a whole number of units.",
+        description="Equal units each workload's traffic is split into; routing is a whole number of units."
+        " None: 1000, or as many more as it takes until a unit is at most a quarter of what the smallest"
+        " site can serve.",
     )
+
+    @property
+    def units(self) -> int:
+        """The equal units that each workload's traffic is split into."""
+        return self.demand_units or DEFAULT_UNITS
 
 
 class Performance(FileModel):
@@ -58,6 +70,15 @@ class Performance(FileModel):
         description="Share of accelerator memory the engine may use. None: the engine's default.",
     )
 
+    max_loras: int = Field(
+        default=1,
+        ge=1,
+        description="LoRA adapters that one replica holds at a time; their memory is taken from the cache."
+        " Default: vLLM's.",
+    )
+    cold_start: ColdStart | None = Field(
+        default=None, description="How long a further replica takes to start; for `ramp_per_min`."
+    )
     derate: Mapping[str, Share] = Field(
         default_factory=dict,
         description="Share of the predicted rate of a replica that is used, by workload; a replay that"

@@ -36,6 +36,8 @@ def fill_workloads(document: Document) -> tuple[Any, list[InputFault]]:
             if isinstance(workload.get("trace"), str):
                 known |= _from_trace(workload["trace"], faults)
             workload = _merged(known, workload)
+            if "llms" not in workload:
+                workload = {**workload, **_good_enough(data.get("quality"), workload.get("quality"))}
         filled.append(workload)
     return {**data, "workloads": filled}, faults
 
@@ -46,6 +48,15 @@ def _merged(known: Mapping[str, Any], workload: Mapping[str, Any]) -> dict[str, 
     if isinstance(known.get("slo"), Mapping) and isinstance(workload.get("slo"), Mapping):
         both["slo"] = {**known["slo"], **workload["slo"]}
     return both
+
+
+def _good_enough(quality: Any, floor: Any) -> dict[str, Any]:
+    """Return the LLMs whose score reaches a workload's floor; nothing where none does or none is asked."""
+    scores = quality.get("scores") if isinstance(quality, Mapping) else None
+    if not isinstance(scores, Mapping) or not isinstance(floor, int | float):
+        return {}
+    found = [llm for llm, score in scores.items() if isinstance(score, int | float) and score >= floor]
+    return {"llms": found} if found else {}
 
 
 def _from_preset(document: Document, index: int, name: str, faults: list[InputFault]) -> dict[str, Any]:

@@ -112,6 +112,30 @@ class Workload(FileModel):
         ge=0,
         description="Price of not serving a request, USD. None: every request must be served.",
     )
+    minimum_served: Share | None = Field(
+        default=None,
+        description="Share of the demand (of each origin, at every hour) that is served however short"
+        " capacity is; the rest may stay unserved. Without a price in unserved_usd_per_request as much as"
+        " possible is served before cost counts, by priority. None: all, or with a price none.",
+    )
+    quality: float | None = Field(
+        default=None,
+        description="Lowest score of the scenario's `quality` that an LLM, in its weight precision, must"
+        " have. With it, `llms` may be left out: all LLMs with a score that is high enough.",
+    )
+    loras: int = Field(
+        default=0,
+        ge=0,
+        description="LoRA adapters of the LLM that the requests ask for; each has a slot on some replica"
+        " (performance.max_loras slots each).",
+    )
+    lora_rank: int = Field(default=16, ge=1, le=1024, description="Rank of the adapters.")
+    ramp_per_min: float = Field(
+        default=0.0,
+        ge=0,
+        description="How fast traffic may rise beyond the plan, as a share of it per minute. Room for what"
+        " comes while a further replica starts (performance.cold_start) is kept free.",
+    )
     precision: list[Weights] | None = Field(
         default=None,
         min_length=1,
@@ -160,6 +184,17 @@ class Workload(FileModel):
                 "ttft_ms and tpot_ms for split serving",
                 "two pools promise their own times, not their sum; allow `aggregated` too or drop e2e_ms",
                 at=("serving",),
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_of_one_llm(self) -> Self:
+        if self.loras and len(self.llms) != 1:
+            raise FieldProblem(
+                f"{len(self.llms)} LLMs for a workload with LoRA adapters",
+                "one LLM",
+                "adapters are trained for one LLM",
+                at=("llms",),
             )
         return self
 

@@ -120,6 +120,7 @@ def build_menu(
     allowances_ms: Mapping[str, Sequence[float]] | None = None,
     wire_rps: Callable[[int, Workload], float] | None = None,
     skip_beaten: bool = False,
+    prune: bool = True,
 ) -> Menu:
     """Time every candidate against every promise and drop the dominated.
 
@@ -133,6 +134,7 @@ def build_menu(
         timed: computes service columns, or remembers them (`Timings.columns`).
         allowances_ms: workload -> times a prefill pool may have to leave for handing the cache over; each
             makes a promise of its own, with a longer round trip.
+        prune: drop shapes that another one beats everywhere; not where the number of replicas matters.
         wire_rps: (number of the candidate, workload) -> requests whose cache its links can carry; asked
             for the sides of a split.
         skip_beaten: do not time shapes that another beats whatever they could serve (`first_look`); their
@@ -162,7 +164,8 @@ def build_menu(
         entry = MenuEntry(replica.shape, server, servers, replica, useful, best)
         (menu.entries if useful else menu.useless).append(entry)
     everything = dict.fromkeys(promise for entry in menu.entries for promise in entry.columns)
-    _drop_dominated(menu, list(everything))
+    if prune:
+        _drop_dominated(menu, list(everything))
     return menu
 
 

@@ -46,6 +46,7 @@ def load_question(
     scenario, catalog = examined.scenario, examined.catalog
     if scenario is not None and topology is not None and catalog is not None and not faults:
         faults += latency_faults(scenario, topology, catalog)
+        faults += rule_faults(scenario, topology)
     if scenario is None or topology is None or catalog is None or faults:
         raise InputFaults(faults)
     return Question(scenario, topology, catalog)
@@ -91,6 +92,17 @@ def servable_sites(workload: Workload, topology: Topology, catalog: Catalog) -> 
         region if region == ANYWHERE else catalog.regions.resolve(region) for region in workload.regions
     }
     return [site.name for site in topology.sites if site.region in allowed or site.region == ANYWHERE]
+
+
+def rule_faults(scenario: Scenario, topology: Topology) -> list[InputFault]:
+    """Return a fault for each rule about replicas at a site that does not exist."""
+    document = scenario.document or Document(scenario.model_dump(), name=scenario.name)
+    sites = [site.name for site in topology.sites]
+    return [
+        document.fault(("replicas", index, "site"), f"'{rule.site}'", "a site: " + ", ".join(sites), "")
+        for index, rule in enumerate(scenario.replicas)
+        if rule.site is not None and rule.site not in sites
+    ]
 
 
 def latency_faults(scenario: Scenario, topology: Topology, catalog: Catalog) -> list[InputFault]:

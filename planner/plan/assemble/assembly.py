@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,11 +25,13 @@ from planner.optimize.problem import (
     Sites,
     integers,
 )
+from planner.optimize.variables import hosting_upper
 from planner.performance.providers.table import RateTable
 from planner.plan.assemble.churn import churn_table
+from planner.plan.assemble.counts import counts_table
 from planner.plan.assemble.draw import Draw, drawn
 from planner.plan.assemble.failures import demands_routed, failure_table
-from planner.plan.assemble.goals import goals_of
+from planner.plan.assemble.goals import goals_of, may_stay_unserved
 from planner.plan.assemble.limits import (
     UnitUse,
     budget_rows,
@@ -55,6 +58,7 @@ from planner.plan.assemble.paths import (
     serving_paths,
 )
 from planner.plan.assemble.periods import day_of
+from planner.plan.assemble.quotas import quota_rows
 from planner.plan.assemble.serving import (
     Offering,
     Route,
@@ -68,6 +72,7 @@ from planner.plan.fabric import oversubscribed
 from planner.plan.traffic import egress_gb_s, egress_usd_per_h
 from planner.scenario import Workload
 from planner.scenario.economics import HOURS_PER_YEAR
+from planner.scenario.solving import DEFAULT_UNITS
 from planner.shapes import Promise, Timings
 from planner.topology import Question, RackClass, build_graph, rack_classes
 from planner.topology.nodes import Graph
@@ -97,15 +102,61 @@ class Assembly:
 
 def demand_list(question: Question, day: Day) -> list[PeriodDemand]:
     """Return the demands by origin and period, in whole units, rounded up."""
-    total = question.scenario.solver.demand_units
+    total = question.scenario.solver.units
     return [demand for workload in question.scenario.workloads for demand in day.demands(workload, total)]
 
 
 def assemble(question: Question, timings: Timings | None = None) -> Assembly:
     """Return the problem of a question: scenario, topology and catalog, checked.
 
-    `timings` remembers shapes and their rates from question to question.
+    `timings` remembers shapes and their rates from question to question. Where nobody states how many
+    units traffic is cut into, they are made small enough for the smallest site; the assembly's question
+    states their number.
     """
+    timings = timings or Timings()
+    assembly = _assemble(question, timings)
+    if question.scenario.solver.demand_units is not None:
+        return assembly
+    solver = question.scenario.solver.model_copy(update={"demand_units": units_needed(assembly.problem)})
+    scenario = question.scenario.model_copy(update={"solver": solver})
+    stated = dataclasses.replace(question, scenario=scenario)
+    if solver.units == DEFAULT_UNITS:
+        return dataclasses.replace(assembly, question=stated)
+    return _assemble(stated, timings)
+
+
+UNITS_PER_SITE = 4
+"""A unit of traffic is at most this part of what the smallest site can serve."""
+
+MOST_UNITS = 100_000
+"""Units are not made smaller than this: their load would be lost in rounding."""
+
+
+def units_needed(problem: Problem) -> int:
+    """Return how many units traffic is cut into, from a problem with the default number.
+
+    A unit should be at most a quarter of what any site, or the largest pool that could stand there, can
+    serve of a workload: otherwise small sites stay empty for no other reason.
+    """
+    most = np.zeros(len(problem.pools.names), dtype=np.int64)
+    np.add.at(most, problem.hostings.pool, hosting_upper(problem))
+    a = problem.assignments
+    units = most[a.load_pool] * LOAD_SCALE / a.load
+    on_path = np.full(len(a.lane), np.inf)
+    np.minimum.at(on_path, a.load_row, units)
+    in_lane = np.zeros(len(problem.lane_site))
+    np.maximum.at(in_lane, a.lane, on_path)
+    smallest = float(in_lane[in_lane > 0].min(initial=np.inf))
+    wanted = DEFAULT_UNITS * UNITS_PER_SITE / smallest
+    finer = next((n for n in FINER_UNITS if n >= wanted), MOST_UNITS)
+    return max(DEFAULT_UNITS, finer)
+
+
+FINER_UNITS = (1000, 2000, 5000, 10_000, 20_000, 50_000, MOST_UNITS)
+"""Numbers of units that are tried."""
+
+
+def _assemble(question: Question, timings: Timings) -> Assembly:
     scenario, catalog = question.scenario, question.catalog
     graph = build_graph(question.topology, catalog)
     classes = rack_classes(graph)
@@ -136,7 +187,7 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
             "assign": [path.draw for path in paths],
         }
     )
-    total_units = scenario.solver.demand_units
+    total_units = scenario.solver.units
     use = UnitUse(
         replica_cost=hostings.cost.tolist(),
         assign_cost=assignments.cost.tolist(),
@@ -178,6 +229,7 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
             integers([0] * len(pools)),
         ),
         hostings=hostings,
+        counts=counts_table(question, pools, hostings),
         lane_workload=integers([_position(scenario.workloads, lane[0].workload) for lane in lanes]),
         lane_site=integers([site_names.index(site) for _, site, _ in lanes]),
         periods=day.names,
@@ -199,6 +251,15 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
             ),
             *budget_rows(scenario, offers, mixes, use, all_mtok, day.names, spares),
             *churn_rows,
+            *quota_rows(
+                scenario,
+                day,
+                offers,
+                pools,
+                [(promise.workload, t) for (promise, _, _), t in zip(lanes, lane_period, strict=True)],
+                paths,
+                list(zip(flows.lane.tolist(), flows.cost.tolist(), strict=True)),
+            ),
         ),
         failures=failure_table(graph, scenario, classes, offers, groups, demands_routed(day, demands)),
         spares=spares,
@@ -227,7 +288,7 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
 def _unit_egress(question: Question, day: Day, route: Route, period: int) -> tuple[str, int, float]:
     """Return the site and period of a flow and what one unit of it sends to users meanwhile, GB/s."""
     workload = question.scenario.workload(route.workload)
-    rate = day.unit_rps(workload, day.names[period], question.scenario.solver.demand_units)
+    rate = day.unit_rps(workload, day.names[period], question.scenario.solver.units)
     return route.site, period, egress_gb_s(workload, rate)
 
 
@@ -261,20 +322,24 @@ def _position(workloads: Sequence[Workload], name: str) -> int:
 
 def _demand_table(question: Question, day: Day, demands: Sequence[PeriodDemand]) -> Demands:
     scenario = question.scenario
-    total = scenario.solver.demand_units
-    costs = []
+    total = scenario.solver.units
+    costs, least = [], []
     for demand in demands:
-        price = scenario.workload(demand.workload).unserved_usd_per_request
-        if price is None and ("maximize", "served") in scenario.objective.goals:
+        workload = scenario.workload(demand.workload)
+        price = workload.unserved_usd_per_request
+        if price is None and may_stay_unserved(workload, scenario):
             price = 0.0  # what cannot be served may stay unserved; the goal keeps it as little as possible
-        rate = day.mean_missing_unit_rps(scenario.workload(demand.workload), demand.arrived, total)
+        rate = day.mean_missing_unit_rps(workload, demand.arrived, total)
         costs.append(-1 if price is None else round(price * rate * SECONDS_PER_HOUR * MICRO))
+        least.append(math.ceil((workload.minimum_served or 0.0) * demand.units - 1e-9))
     return Demands(
         names=tuple(f"{demand.workload}/{demand.origin}{day.label(demand.arrived)}" for demand in demands),
         workload=integers([_position(scenario.workloads, demand.workload) for demand in demands]),
         units=integers([demand.units for demand in demands]),
         unserved_cost=integers(costs),
         source=tuple(f"workloads.{demand.workload}.rate_rps" for demand in demands),
+        least=integers(least),
+        least_source=tuple(f"workloads.{demand.workload}.minimum_served" for demand in demands),
     )
 
 
@@ -388,7 +453,7 @@ def _flow_tables(
         for i in numbers[route.workload, route.origin]:
             for period in demands[i].periods:
                 lane = lanes.setdefault((route.promise, route.site, period), len(lanes))
-                rate = day.mean_unit_rps(workload, period, scenario.solver.demand_units)
+                rate = day.mean_unit_rps(workload, period, scenario.solver.units)
                 usd = egress_usd_per_h(workload, rate, graph.nodes[route.site]["egress_usd_per_gb"])
                 rows.append((i, lane, round(usd * MICRO)))
                 kept.append(route)

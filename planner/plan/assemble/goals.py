@@ -10,7 +10,7 @@ import numpy as np
 from planner.optimize.problem import Goal, Integers, integers
 from planner.plan.assemble.draw import Draw
 from planner.plan.day import Day, PeriodDemand
-from planner.scenario import HOURS_PER_DAY, Scenario
+from planner.scenario import HOURS_PER_DAY, Scenario, Workload
 from planner.scenario.promises import WEIGHTED, Weighed
 
 
@@ -19,11 +19,14 @@ def goals_of(scenario: Scenario, day: Day, draw: Draw, demands: Sequence[PeriodD
 
     `served` is one goal for each priority, the most important first: units left unserved, all workloads
     of a priority counting alike; where the day has several periods, units times the hours they are missing
-    (batch work: all day). `tokens_per_s_per_mw` is power at the grid over output tokens served,
-    `usd_per_mtok` cost over all tokens served: ratios where demand may stay unserved, else amounts. Cost
-    comes last where it is not named, so that what is left open is not wasted.
+    (batch work: all day). It comes first where a workload states `minimum_served` without a price.
+    `tokens_per_s_per_mw` is power at the grid over output tokens served, `usd_per_mtok` cost over all tokens
+    served: ratios where demand may stay unserved, else amounts. Cost comes last where it is not named, so
+    that what is left open is not wasted.
     """
     names = [name for _, name in scenario.objective.goals]
+    if "served" not in names and served_first(scenario):
+        names.insert(0, "served")
     servers = integers([1] * len(draw.of["servers"]))
     if names == ["cost"]:
         return ()
@@ -55,7 +58,7 @@ def goals_of(scenario: Scenario, day: Day, draw: Draw, demands: Sequence[PeriodD
 def unit_tokens(scenario: Scenario, day: Day, demand: PeriodDemand) -> tuple[int, int]:
     """Return the (input, output) tokens of one unit of a demand, whole tokens per hour over the day."""
     workload = scenario.workload(demand.workload)
-    rate = day.mean_missing_unit_rps(workload, demand.arrived, scenario.solver.demand_units)
+    rate = day.mean_missing_unit_rps(workload, demand.arrived, scenario.solver.units)
     lengths = (float(workload.input_tokens.mean), float(workload.output_tokens.mean))
     return round(rate * 3600 * lengths[0]), round(rate * 3600 * lengths[1])
 
@@ -81,12 +84,28 @@ def _weighted(weights: Mapping[Weighed, float], draw: Draw, servers: Integers) -
 
 def _ratio(amount: Goal, scenario: Scenario, demands: Sequence[PeriodDemand], tokens: Sequence[int]) -> Goal:
     """Return the goal over tokens served, where demand may stay unserved; the amount itself elsewhere."""
-    served_goal = ("maximize", "served") in scenario.objective.goals
-    priced = {w.name for w in scenario.workloads if w.unserved_usd_per_request is not None}
-    if not served_goal and not priced & {demand.workload for demand in demands}:
+    if not any(may_stay_unserved(scenario.workload(demand.workload), scenario) for demand in demands):
         return amount
     most = sum(demand.units * each for demand, each in zip(demands, tokens, strict=True))
     return replace(amount, lost=integers(tokens), served_most=most)
+
+
+def served_first(scenario: Scenario) -> bool:
+    """Return whether shortage is shared by priority, not by price: a workload states what it can do without,
+    and no price for it.
+    """
+    return any(
+        workload.minimum_served is not None
+        and workload.unserved_usd_per_request is None
+        and workload.rate_rps > 0
+        for workload in scenario.workloads
+    )
+
+
+def may_stay_unserved(workload: Workload, scenario: Scenario) -> bool:
+    """Return whether some of a workload may stay unserved."""
+    stated = workload.minimum_served is not None or workload.unserved_usd_per_request is not None
+    return stated or ("maximize", "served") in scenario.objective.goals
 
 
 def _served(scenario: Scenario, day: Day, demands: Sequence[PeriodDemand]) -> list[Goal]:
@@ -96,7 +115,10 @@ def _served(scenario: Scenario, day: Day, demands: Sequence[PeriodDemand]) -> li
     hours = integers([missing_hours(day, demand.arrived) for demand in demands])
     unit = "units unserved" if len(day.periods) == 1 else "unit-hours unserved"
     goals = []
-    for level in sorted(set(of_demand.tolist())):
+    able = np.array(
+        [may_stay_unserved(scenario.workload(demand.workload), scenario) for demand in demands], dtype=bool
+    )
+    for level in sorted(set(of_demand[able].tolist())):
         amounts: dict[str, Integers] = {"unserved": (of_demand == level) * hours}
         goals.append(Goal(f"served/priority-{level}", unit, amounts))
     return goals

@@ -148,13 +148,13 @@ def network_rows(
     for site, about in graph.nodes(data=True):
         if about["kind"] == "site" and about["wan_gb_s"] is not None:
             limit = int(round(about["wan_gb_s"] * BYTES_PER_GB, 3))
-            for t, ending in enumerate(_endings(periods)):
+            for t, ending in enumerate(endings(periods)):
                 name = f"network/wan/{site}{ending}"
                 row_of[site, t] = rows.add(name, limit, f"topology: wan_gb_s of {site}")
     for domain, gb_s in oversubscribed(graph).items():
         limit = int(round(gb_s * BYTES_PER_GB, 3))
         source = f"topology: oversubscription of {domain}"
-        for t, ending in enumerate(_endings(periods)):
+        for t, ending in enumerate(endings(periods)):
             row_of[domain, t] = rows.add(f"network/fabric/{domain}{ending}", limit, source)
     for f, (site, period, gb_s) in enumerate(flows):
         if (site, period) in row_of:
@@ -166,7 +166,7 @@ def network_rows(
     return rows.ledger()
 
 
-def _endings(periods: Sequence[str]) -> list[str]:
+def endings(periods: Sequence[str]) -> list[str]:
     """Return what names of rows of each period end in: nothing where there is only one."""
     return [""] if len(periods) == 1 else [f"/{period}" for period in periods]
 
@@ -241,7 +241,7 @@ def budget_rows(
         allowed_mw = int(round(limits.expected_kw * MILLIWATTS_PER_KW, 3))
         row_of = [
             drawn.add(f"expected/total{ending}", allowed_mw, "limits.expected_kw")
-            for ending in _endings(periods)
+            for ending in endings(periods)
         ]
         standing = use.draw.milliwatts()
         for row in row_of:

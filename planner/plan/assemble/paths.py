@@ -6,6 +6,7 @@ the round trip and the handover of the cache, the decode pool for the TPOT.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from planner.performance.service import ServiceColumn
 from planner.plan.assemble.draw import MILLIWATTS_PER_WATT, Drawn, drawn, request_joules
 from planner.plan.assemble.offers import Offer, electricity_micro_usd
 from planner.plan.assemble.serving import nic_gb_s
+from planner.plan.cold_start import warm_share
 from planner.plan.day import Day
 from planner.plan.fabric import fabric_gb_per_request, handover_allowance_ms
 from planner.plan.tariff import usd_per_kwh
@@ -60,16 +62,18 @@ Lane = tuple[Promise, str, str]
 class ServingPath:
     """One way to serve a unit of a lane's traffic.
 
-    pools: numbers of the pools, in the order a request meets them. loads: `LOAD_SCALE`ths of a replica of
-    each. promises: what each is sized for. cost: micro-USD/h; draw: of a unit: both spread over the
-    day. milliwatts: of a unit, while the period lasts. fabric_gb_s: fabric domain -> what a
-    unit sends over it meanwhile.
+    pools: numbers of the pools, in the order a request meets them. shares: replicas of each that a unit
+    keeps busy; loads: the same in `LOAD_SCALE`ths; warm: what more must be free. promises: what each is
+    sized for. cost: micro-USD/h; draw: of a unit: both spread over the day. milliwatts: of a unit, while
+    the period lasts. fabric_gb_s: fabric domain -> what a unit sends over it meanwhile.
     """
 
     lane: int
     pools: tuple[int, ...]
     promises: tuple[Promise, ...]
+    shares: tuple[float, ...]
     loads: tuple[int, ...]
+    warm: tuple[int, ...]
     cost: int
     draw: Drawn
     milliwatts: int
@@ -92,17 +96,18 @@ def serving_paths(
 def assignment_table(paths: Sequence[ServingPath]) -> Assignments:
     """Return the paths as the program sees them."""
     rows = [
-        (number, pool, load)
+        (number, pool, load, warm)
         for number, path in enumerate(paths)
-        for pool, load in zip(path.pools, path.loads, strict=True)
+        for pool, load, warm in zip(path.pools, path.loads, path.warm, strict=True)
     ]
-    array = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    array = np.array(rows, dtype=np.int64).reshape(-1, 4)
     return Assignments(
         lane=integers([path.lane for path in paths]),
         cost=integers([path.cost for path in paths]),
         load_row=array[:, 0],
         load_pool=array[:, 1],
         load=array[:, 2],
+        warm=array[:, 3],
     )
 
 
@@ -174,9 +179,10 @@ class _Paths:
     ) -> ServingPath:
         scenario = self.question.scenario
         workload = scenario.workload(promises[-1].workload)
-        rate = self.day.unit_rps(workload, period, scenario.solver.demand_units)
-        mean_rate = self.day.mean_unit_rps(workload, period, scenario.solver.demand_units)
-        loads: list[int] = []
+        rate = self.day.unit_rps(workload, period, scenario.solver.units)
+        mean_rate = self.day.mean_unit_rps(workload, period, scenario.solver.units)
+        shares: list[float] = []
+        warm: list[int] = []
         derate = scenario.performance.derate.get(workload.name, 1.0)
         cost, draw, milliwatts = 0, Drawn(), 0
         fabric: dict[str, float] = defaultdict(float)
@@ -192,14 +198,35 @@ class _Paths:
             cost += electricity_micro_usd(mean, offer.pue, tariff)
             draw += drawn(mean, offer.pue, float(about["carbon_g_per_kwh"]))
             milliwatts += round(joules * rate * MILLIWATTS_PER_WATT)
-            loads.append(max(LEAST_LOAD, round(LOAD_SCALE * rate / column.rate_rps)))
+            shares.append(rate / column.rate_rps)
+            spare = self._warm_share(workload, pool.entry, offer.host.accelerators)
+            warm.append(math.ceil(LOAD_SCALE * shares[-1] * spare))
             if pool.place is not None and pool.entry.replica is not None:
                 llm = self.question.catalog.llm(self._llm_name(pool.entry.shape.llm, workload))
                 sent = fabric_gb_per_request(llm, workload, pool.entry.shape, pool.entry.whole_servers)
                 fabric[pool.place] += rate * sent
         return ServingPath(
-            lane, pools, promises, tuple(loads), cost, draw, milliwatts, transfer_ms, dict(fabric)
+            lane,
+            pools,
+            promises,
+            tuple(shares),
+            tuple(max(LEAST_LOAD, round(LOAD_SCALE * share)) for share in shares),
+            tuple(warm),
+            cost,
+            draw,
+            milliwatts,
+            transfer_ms,
+            dict(fabric),
         )
+
+    def _warm_share(self, workload: Workload, entry: MenuEntry, server_accelerators: int) -> float:
+        """Return what must be free for rising traffic while a further replica starts."""
+        cold = self.question.scenario.performance.cold_start
+        if cold is None or not workload.ramp_per_min:
+            return 0.0
+        known = entry.replica is not None
+        llm = self.question.catalog.llm(self._llm_name(entry.shape.llm, workload)) if known else None
+        return warm_share(workload, cold, llm, entry.shape, server_accelerators)
 
 
 def awake_replicas(

@@ -18,6 +18,7 @@ from planner.performance.service import ServiceColumn
 from planner.performance.shape import Role, Shape
 from planner.performance.types import ReplicaModel
 from planner.plan.assemble.offers import Host
+from planner.plan.assemble.quality import allowed_weights, good_enough
 from planner.plan.fabric import handover_allowance_ms
 from planner.scenario import Scenario, Workload
 from planner.shapes import Menu, MenuEntry, Promise, Refusal, Timings, build_menu
@@ -79,18 +80,6 @@ def _rounded_up(trip_ms: float) -> float:
     return next((step for step in ROUND_TRIP_STEPS_MS if trip_ms <= step), trip_ms)
 
 
-def allowed_weights(workload: Workload, llm_id: str, catalog: Catalog) -> list[str]:
-    """Return the weight precisions that may serve a workload with an LLM.
-
-    Where the workload says nothing: the precision the LLM was published in, and fp8 (its loss of quality
-    is small enough for production, and engines quantize on load).
-    """
-    if workload.precision is not None:
-        return list(workload.precision)
-    native = catalog.llm(llm_id).native_weights
-    return [native] if native != "bf16" else ["bf16", "fp8"]
-
-
 def _roles(scenario: Scenario, catalog: Catalog) -> Mapping[str, tuple[Role, ...]]:
     """Return the roles that replicas of each LLM may have, by its id."""
     ways: dict[str, set[str]] = {}
@@ -127,7 +116,7 @@ def timed_offering(
         pairs = [
             (catalog.llm(name).id, weights)
             for name in workload.llms
-            for weights in allowed_weights(workload, name, catalog)
+            for weights in allowed_weights(workload, name, scenario, catalog)
         ]
         allowed[workload.name] = pairs
         for llm_id, weights in pairs:
@@ -165,6 +154,7 @@ def timed_offering(
         llm = catalog.llm(names[replica.shape.llm])
         return wire_rate_rps(llm, replica.shape, float(workload.input_tokens.mean), nic_gb_s(by_label[label]))
 
+    prune = not counts_replicas(scenario)
     menu = build_menu(
         candidates,
         scenario.workloads,
@@ -175,9 +165,19 @@ def timed_offering(
         timed=timings.columns,
         allowances_ms=_allowances(scenario, catalog, names, candidates, by_label),
         wire_rps=wire_rps,
-        skip_beaten={name for _, name in scenario.objective.goals} <= PRICED_GOALS,
+        skip_beaten=prune and {name for _, name in scenario.objective.goals} <= PRICED_GOALS,
+        prune=prune,
     )
     return Offering(menu, refused, routes)
+
+
+def counts_replicas(scenario: Scenario) -> bool:
+    """Return whether more than the rates of replicas matters: their number, or how fast they start.
+
+    Then a shape that carries less than another one may still be the better choice.
+    """
+    counted = bool(scenario.replicas) or any(workload.loras for workload in scenario.workloads)
+    return counted or any(workload.ramp_per_min for workload in scenario.workloads)
 
 
 def _allowances(
@@ -234,7 +234,8 @@ def table_offering(
             if size > box and size % box:
                 refused.append(Refusal(shape, f"{size} accelerators are not whole servers of {box}"))
                 continue
-            columns = _table_columns(table, shape, scenario.workloads, promises)
+            answerable = [w for w in scenario.workloads if good_enough(w, llm, scenario)]
+            columns = _table_columns(table, shape, answerable, promises)
             servers = size // box if size > box else 0
             entry = MenuEntry(shape, host.label, servers, None, columns, columns)
             (menu.entries if columns else menu.useless).append(entry)
@@ -247,8 +248,8 @@ def _table_columns(
     by_name = {workload.name: workload for workload in workloads}
     columns: dict[Promise, ServiceColumn] = {}
     for promise in promises:
-        workload = by_name[promise.workload]
-        if shape.llm not in workload.llms or not may_play(workload, shape.role):
+        workload = by_name.get(promise.workload)
+        if workload is None or shape.llm not in workload.llms or not may_play(workload, shape.role):
             continue
         rate = table.rate_rps(
             shape.llm,

@@ -11,6 +11,7 @@ from typing import Any, cast
 from planner.optimize.program import Arrays, RowInfo
 from planner.plan.assemble import Assembly
 from planner.plan.diagnosis.coefficients import coefficient_levers
+from planner.plan.diagnosis.demand_levers import OWN, promised_levers
 from planner.plan.diagnosis.lever import Edit, Lever, shown
 from planner.plan.diagnosis.places import TOPOLOGY, Place, places_of
 from planner.scenario.paths import find
@@ -60,6 +61,7 @@ def levers_of(assembly: Assembly, arrays: Arrays) -> list[Lever]:
     found += _capacity_levers(assembly, arrays)
     found += _survival_levers(assembly.question, arrays)
     found += _demand_levers(assembly, arrays)
+    found += promised_levers(assembly, arrays)
     return found
 
 
@@ -71,7 +73,7 @@ def _capacity_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
     rows: dict[tuple[str, str], _Rows] = defaultdict(_Rows)
     first: dict[tuple[str, str], RowInfo] = {}
     for r, row in enumerate(arrays.rows):
-        if not row.is_promise or row.name.startswith(("demand/", "survive/")):
+        if not row.is_promise or row.name.startswith(("demand/", "survive/", *OWN)):
             continue
         field_name, _, subject = row.source.removeprefix("topology: ").partition(" of ")
         if row.family == "racks":
@@ -306,6 +308,8 @@ def _demand_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
             origins[workload_of[name]].append(assembly.demands[i].origin)
     for r, row in enumerate(arrays.rows):
         if not row.is_promise or row.family not in ("demand", "reliability"):
+            continue
+        if row.name.startswith("minimum/"):
             continue
         name = row.name.removeprefix("demand/") if row.family == "demand" else ""
         name = name or row.name.rsplit("/demand/", 1)[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from planner.plan.cold_start import warm_share
 from planner.plan.verify.context import Context
 from planner.plan.verify.violation import Violation, exceeds, same
 
@@ -22,6 +23,7 @@ def check(context: Context) -> Iterator[Violation]:
     entries = Counter((load.pool, load.workload, load.rtt_ms, load.period) for load in context.plan.pools)
     stated = {(load.pool, load.workload, load.rtt_ms, load.period): load for load in context.plan.pools}
     used: dict[tuple[str, str], float] = defaultdict(float)
+    warm: dict[tuple[str, str], float] = defaultdict(float)
     for key, load in stated.items():
         row = f"load/{load.pool}/{load.workload}{label(load.period)}"
         if entries[key] > 1:
@@ -33,7 +35,9 @@ def check(context: Context) -> Iterator[Violation]:
             "rate_rps": carried.get(key, 0.0),
             "load": carried.get(key, 0.0) / rate if rate > 0 else 0.0,
         }
-        used[load.pool, load.period] += expected["load"]
+        spare = _warm_share(load.pool, load.workload, context)
+        warm[load.pool, load.period] += expected["load"] * spare
+        used[load.pool, load.period] += expected["load"] * (1 + spare)
         for field, value in expected.items():
             found = getattr(load, field)
             if not same(found, value):
@@ -47,8 +51,22 @@ def check(context: Context) -> Iterator[Violation]:
         rounded = LOAD_TOLERANCE * context.setting.units_total * workloads[pool, period]
         if exceeds(load_of_pool, limit + rounded):
             text = f"needs {load_of_pool:.6g} replicas of {limit:.6g} ({count} less {free:.0%} headroom)"
+            if warm[pool, period]:
+                text += f", {warm[pool, period]:.6g} of them free for traffic that rises"
             row = f"capacity/{pool}{label(period)}"
             yield Violation(row, FAMILY, text, load_of_pool, limit, "replicas")
+
+
+def _warm_share(pool: str, name: str, context: Context) -> float:
+    """Return the share of a load that must be free beside it while a further replica starts."""
+    workload, facts = context.setting.workload(name), context.pools.get(pool)
+    if workload is None or facts is None or not workload.ramp_per_min:
+        return 0.0
+    setting = context.setting
+    called = setting.llm_names.get(facts.shape.llm)
+    llm = None if called is None or context.table.measured else setting.catalog.llm(called)
+    cold = setting.scenario.performance.cold_start
+    return warm_share(workload, cold, llm, facts.shape.shape(), facts.first.accelerators)
 
 
 LoadKey = tuple[str, str, float, str]

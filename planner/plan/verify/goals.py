@@ -70,9 +70,21 @@ def expected_names(context: Context) -> list[str]:
     """Return the goals of the scenario in order: `served` once per priority, cost last if not named."""
     scenario = context.setting.scenario
     names: list[str] = []
-    for _, name in scenario.objective.goals:
+    wanted = [name for _, name in scenario.objective.goals]
+    everyone = "served" in wanted
+    if not everyone and any(
+        w.minimum_served is not None and w.unserved_usd_per_request is None and w.rate_rps > 0
+        for w in scenario.workloads
+    ):
+        wanted.insert(0, "served")
+    for name in wanted:
         if name == "served":
-            levels = {w.priority for w in scenario.workloads if w.rate_rps > 0}
+            levels = {
+                w.priority
+                for w in scenario.workloads
+                if w.rate_rps > 0
+                and (everyone or w.minimum_served is not None or w.unserved_usd_per_request is not None)
+            }
             names += [f"{UNSERVED}{level}" for level in sorted(levels)]
         else:
             names.append(name)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from planner.plan.types import Ledgers
 from planner.plan.verify.violation import Violation, exceeds
 
-FAMILIES = ("power", "grid", "heat", "network", "budget")
+FAMILIES = ("power", "grid", "heat", "network", "budget", "quota")
 
 
 def check(ledgers: Ledgers) -> Iterator[Violation]:

@@ -24,7 +24,8 @@ from planner.plan.types import ServerPlan
 from planner.plan.verify.context import Context
 from planner.plan.verify.periods import DemandKey, demanded_units, may_serve_in
 from planner.plan.verify.power import path_to_grid
-from planner.plan.verify.traffic import may_answer, may_serve_at
+from planner.plan.verify.quality import may_answer
+from planner.plan.verify.traffic import may_serve_at
 from planner.plan.verify.violation import Violation
 from planner.scenario.promises import LevelOf
 from planner.topology import rack_classes, rtt_ms

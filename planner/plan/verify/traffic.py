@@ -10,7 +10,8 @@ from planner.plan.types import RoutePlan
 from planner.plan.verify.context import Context
 from planner.plan.verify.handover import check_handover
 from planner.plan.verify.periods import DemandKey, demanded_units, may_serve_in
-from planner.plan.verify.violation import Violation, same
+from planner.plan.verify.quality import may_answer, score_of
+from planner.plan.verify.violation import Violation, exceeds, same
 from planner.scenario import ANYWHERE, HOURS_PER_DAY, Workload
 from planner.topology import rtt_ms
 
@@ -130,24 +131,13 @@ def _pools(route: RoutePlan, workload: Workload, context: Context) -> Iterator[V
             text = f"says {route.llm}, but {pool} runs {shape.llm}"
             yield Violation(row, FAMILY, text)
         if not may_answer(workload, shape.llm, shape.weights, context):
+            score = score_of(workload, shape.llm, shape.weights, context)
             text = f"{pool} runs {shape.llm} in {shape.weights}, which {route.workload} does not allow"
-            yield Violation(f"precision/{route.workload}/{pool}", FAMILY, text)
-
-
-def may_answer(workload: Workload, llm: str, weights: str, context: Context) -> bool:
-    """Return whether an LLM in a weight precision is good enough for a workload.
-
-    Where the workload states no precision: the one the LLM was published in, and fp8. Measured rates
-    speak for themselves.
-    """
-    if llm not in context.setting.llms_of(workload):
-        return False
-    if context.table.measured:
-        return True
-    if workload.precision is not None:
-        return weights in workload.precision
-    native = context.setting.catalog.llm(context.setting.llm_names[llm]).native_weights
-    return weights in (native, "fp8")
+            if workload.quality is not None and (score is None or score < workload.quality):
+                text += f" (quality {'unknown' if score is None else f'{score:g}'} of {workload.quality:g})"
+                yield Violation(f"quality/{route.workload}/{pool}", FAMILY, text, score, workload.quality, "")
+            else:
+                yield Violation(f"precision/{route.workload}/{pool}", FAMILY, text)
 
 
 def _demands(context: Context) -> Iterator[Violation]:
@@ -164,9 +154,24 @@ def _demands(context: Context) -> Iterator[Violation]:
             text = f"{found} units are routed or left unserved of {wanted}"
             row = f"demand/{name}/{origin}{label(arrived)}"
             yield Violation(row, FAMILY, text, found, wanted, "units")
+    yield from _minimum(context)
     for name, origin, arrived in units:
         row = f"demand/{name}/{origin}{label(arrived)}"
         yield Violation(row, FAMILY, "is no demand of the scenario")
+
+
+def _minimum(context: Context) -> Iterator[Violation]:
+    """Yield demands of which less is served than must be however short capacity is."""
+    gone: Counter[DemandKey] = Counter()
+    for missing in context.plan.unserved:
+        gone[missing.workload, missing.origin, missing.period] += missing.units
+    for key, units in demanded_units(context).items():
+        workload = context.setting.scenario.workload(key[0])
+        served, least = units - gone[key], (workload.minimum_served or 0.0) * units
+        if exceeds(least, served):
+            text = f"{served} units are served of {units}, at least {workload.minimum_served:.0%} must be"
+            row = f"minimum/{key[0]}/{key[1]}{context.setting.day.label(key[2])}"
+            yield Violation(row, FAMILY, text, served, least, "units")
 
 
 def wants_most_served(context: Context) -> bool:
@@ -180,7 +185,8 @@ def _unserved(context: Context) -> Iterator[Violation]:
         workload = context.setting.workload(missing.workload)
         if workload is None:
             continue
-        if workload.unserved_usd_per_request is None and not wants_most_served(context):
+        stated = workload.unserved_usd_per_request is not None or workload.minimum_served is not None
+        if not stated and not wants_most_served(context):
             text = "leaves traffic unserved, which the scenario does not allow"
             yield Violation(row, FAMILY, text, missing.units, 0, "units")
         if missing.units < 0:

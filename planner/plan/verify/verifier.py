@@ -15,6 +15,7 @@ from planner.plan.slo import slo_rows
 from planner.plan.types import Plan
 from planner.plan.verify import (
     capacity,
+    counts,
     goals,
     inventory,
     limits,
@@ -36,6 +37,7 @@ STRUCTURE: tuple[tuple[str, Callable[[Context], Iterator[Violation]]], ...] = (
     ("periods", periods.check),
     ("demand", traffic.check),
     ("capacity", capacity.check),
+    ("counts", counts.check),
     ("power", power.check),
     ("reliability", reliability.check),
     ("spares", spares.check),

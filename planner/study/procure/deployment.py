@@ -134,7 +134,7 @@ def deployment(assembly: Assembly, reserve: float, unserved_usd: float | None) -
         if offer.origin == "existing" and offer.host.cap_w is None:
             key = (types.index(offer.host.name), offer.site)
             standing[key] = standing.get(key, 0) + (offer.maximum or 0)
-    units_total, day = scenario.solver.demand_units, assembly.day
+    units_total, day = scenario.solver.units, assembly.day
     demands = []
     for name, demand in zip(assembly.problem.demands.names, assembly.demands, strict=True):
         workload = scenario.workload(demand.workload)

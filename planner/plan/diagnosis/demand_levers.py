@@ -1,0 +1,99 @@
+"""Levers of what workloads and tenants are promised: least shares, numbers of replicas, adapters, quotas."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from planner.optimize.program import Arrays
+from planner.plan.assemble import Assembly
+from planner.plan.diagnosis.lever import Lever, shown
+from planner.scenario import Scenario
+
+OWN = ("minimum/", "replicas/", "lora/", "quota/")
+"""How the names of rows begin that are promises of these kinds."""
+
+QUOTAS = {
+    "accelerators": ("accelerators", "keep at most {} accelerators busy"),
+    "rps": ("requests/s", "are served at most {} requests/s"),
+    "usd_per_h": ("USD/h", "cost at most {} USD/h"),
+}
+"""Limits of a tenant: unit, and the promise."""
+
+
+def promised_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
+    """Yield one lever for each field that states rows of these kinds."""
+    scenario = assembly.question.scenario
+    rows: dict[str, list[int]] = defaultdict(list)
+    for r, row in enumerate(arrays.rows):
+        if row.is_promise and row.name.startswith(OWN):
+            rows[row.source].append(r)
+    for path, numbers in rows.items():
+        names = [arrays.rows[r].name for r in numbers]
+        lower = {arrays.rows[r].name: float(arrays.row_lower[r]) for r in numbers}
+        upper = {arrays.rows[r].name: float(arrays.row_upper[r]) for r in numbers}
+        kind = names[0].split("/")[0]
+        if kind == "minimum":
+            yield _minimum(scenario, path, names, lower)
+        elif kind == "quota":
+            yield _quota(scenario, path, names, upper)
+        elif kind == "lora":
+            yield _adapters(scenario, path, names)
+        else:
+            yield _replicas(scenario, path, names)
+
+
+def _minimum(scenario: Scenario, path: str, names: list[str], bounds: dict[str, float]) -> Lever:
+    name = path.split(".")[1]
+    share = scenario.workload(name).minimum_served or 0.0
+    return Lever(
+        row=names[0], kind="minimum", path=path, stated=share, unit="of its demand", end=0.0, up=False,
+        says=f"at least {share:.0%} of {name} is served however short capacity is",
+        subject=f"least share of `{name}`", edit=lambda value: (f"{path}={value!r}",), dropped=(f"{path}=0",),
+        gives={row: bound / share for row, bound in bounds.items()},
+    )  # fmt: skip
+
+
+def _replicas(scenario: Scenario, path: str, names: list[str]) -> Lever:
+    rule = scenario.replicas[int(path.split(".")[1])]
+    where = "" if rule.site is None else f" at {rule.site}"
+    least = path.endswith(".at_least")
+    stated = rule.at_least if least else int(rule.at_most or 0)
+    words = "least" if least else "most"
+    shared: dict[str, Any] = {"row": names[0], "path": path, "stated": float(stated), "whole": True}
+    return Lever(
+        kind="replicas", unit="replicas", end=0.0 if least else float("inf"), up=not least,
+        says=f"at {words} {stated} replicas of {rule.llm} stand{where}",
+        subject=f"of {rule.llm}{where}, at {words}", edit=lambda value: (f"{path}={int(value)}",),
+        dropped=(f"{path}=0",) if least else (f"{path}=1000000",), gives=dict.fromkeys(names, 1.0), **shared,
+    )  # fmt: skip
+
+
+def _adapters(scenario: Scenario, path: str, names: list[str]) -> Lever:
+    name = path.split(".")[1]
+    adapters = scenario.workload(name).loras
+    slots = scenario.performance.max_loras
+    return Lever(
+        row=names[0], kind="lora", path=path, stated=float(adapters), unit="adapters", whole=True, end=0.0,
+        up=False,
+        says=f"{name} asks for {adapters} adapters, a replica holds {slots} (performance.max_loras)",
+        subject=f"of `{name}`", edit=lambda value: (f"{path}={int(value)}",), dropped=(f"{path}=0",),
+        gives=dict.fromkeys(names, 1.0),
+    )  # fmt: skip
+
+
+def _quota(scenario: Scenario, path: str, names: list[str], bounds: dict[str, float]) -> Lever:
+    _, number, field = path.split(".")
+    tenant = scenario.tenants[int(number)]
+    stated = float(getattr(tenant, field))
+    unit, says = QUOTAS[field]
+    per_unit = {"accelerators": 1e7, "rps": 1e9, "usd_per_h": 1e6}[field]
+    return Lever(
+        row=names[0], kind="quota", path=path, stated=stated, unit=unit, end=float("inf"),
+        says=f"the workloads of tenant {tenant.name} ({', '.join(tenant.workloads)}) "
+        + says.format(shown(stated)),
+        subject=f"for tenant {tenant.name}", edit=lambda value: (f"{path}={value!r}",),
+        dropped=(f"{path}=1e9",),
+        gives={row: bounds[row] / stated if stated > 0 else per_unit for row in names},
+    )  # fmt: skip
