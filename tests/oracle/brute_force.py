@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy.optimize import linprog
 
 Vector = tuple[int, ...]
 
@@ -72,18 +73,19 @@ class Routings:
     unserved: np.ndarray
 
 
-def brute_force(problem: Any, load_scale: int) -> Optimum | None:
+def brute_force(problem: Any, load_scale: int, *, split_freely: bool = False) -> Optimum | None:
     """Return the cheapest answer of `problem`, None if there is none.
 
     Args:
         problem: the tables.
         load_scale: load of one fully used replica, which is what it may carry after a loss.
+        split_freely: whether traffic may be split in any parts after a loss, rather than in whole units.
 
     Raises:
         TooLarge: there are too many possibilities.
     """
     routings = all_routings(problem, problem.demands.units, may_refuse=True)
-    losses = Losses(problem, load_scale)
+    losses = Losses(problem, load_scale, split_freely)
     best: Optimum | None = None
     designs = ((design_cost(problem, design), design) for design in all_designs(problem))
     for fixed, design in sorted(designs, key=lambda pair: pair[0]):
@@ -443,8 +445,9 @@ def _different(problem: Any, vectors: np.ndarray, totals: np.ndarray) -> list[in
 class Losses:
     """What has to be survived, and whether a plan does."""
 
-    def __init__(self, problem: Any, load_scale: int) -> None:
+    def __init__(self, problem: Any, load_scale: int, split_freely: bool = False) -> None:
         self.problem = problem
+        self.split_freely = split_freely
         self.load_scale = load_scale
         self.failures = problem.failures
         self.events = 0 if self.failures is None else len(self.failures.names)
@@ -515,6 +518,32 @@ class Losses:
             load = self._loads(event, refused)
             self._served[key] = any(
                 (load <= self.load_scale * total).all(axis=1).any()
+                or (self.split_freely and self._splits(event, refused, total))
                 for total in totals[np.argsort(-totals.sum(axis=1))]
             )
         return self._served[key]
+
+    def _splits(self, event: int, refused: Vector, total: np.ndarray) -> bool:
+        """Return whether what is kept can be served by so many replicas of each pool, split in any parts."""
+        problem = self.problem
+        flows, a = problem.flows, problem.assignments
+        served = problem.demands.units - np.array(refused, dtype=np.int64)
+        kept = served * self.failures.kept_share[event] / SHARE_SCALE
+        count, periods, pools = len(flows.demand), len(problem.periods), len(total)
+        columns = count + len(a.lane)
+        demand = np.zeros((len(kept), columns))
+        demand[flows.demand, np.arange(count)] = 1.0
+        lane = np.zeros((len(problem.lane_site), columns))
+        lane[flows.lane, np.arange(count)] = 1.0
+        lane[a.lane, count + np.arange(len(a.lane))] -= 1.0
+        load = np.zeros((pools * periods, columns))
+        row = a.load_pool * periods + problem.lane_period[a.lane[a.load_row]]
+        np.add.at(load, (row, count + a.load_row), a.load / self.load_scale)
+        answer = linprog(
+            np.zeros(columns),
+            A_ub=load,
+            b_ub=np.repeat(total, periods) + 1e-9,
+            A_eq=np.concatenate([demand, lane]),
+            b_eq=np.concatenate([kept, np.zeros(len(lane))]),
+        )
+        return bool(answer.status == 0)

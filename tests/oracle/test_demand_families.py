@@ -37,8 +37,8 @@ def reached(problem: Problem) -> list[int] | None:
     return [goal.value for goal in solution.goals]
 
 
-def best(problem: Problem) -> list[int] | None:
-    """Return the same by trying everything.
+def best(problem: Problem, *, split_freely: bool = False) -> list[int] | None:
+    """Return the same by trying everything; see `brute_force` for `split_freely`.
 
     Goals before the cost become prices of what is left unserved, so high that no cost makes up for one unit.
     """
@@ -46,7 +46,8 @@ def best(problem: Problem) -> list[int] | None:
     prices = [DEAR * MOST_UNSERVED ** (len(goals) - 1 - n) for n in range(len(goals))]
     extra = sum((price * amounts for price, amounts in zip(prices, goals, strict=True)), start=0)
     demands = replace(problem.demands, unserved_cost=problem.demands.unserved_cost + extra)
-    answer = oracle.brute_force(replace(problem, demands=demands, goals=()), LOAD_SCALE)
+    asked = replace(problem, demands=demands, goals=())
+    answer = oracle.brute_force(asked, LOAD_SCALE, split_freely=split_freely)
     if answer is None:
         return None
     values, rest = [], answer.cost
@@ -57,7 +58,11 @@ def best(problem: Problem) -> list[int] | None:
 
 
 def disagreements(seeds: range, *, losses: bool) -> list[tuple[int, object, object]]:
-    """Return (seed, program, trying everything) where the two differ."""
+    """Return (seed, program, trying everything) where the two differ.
+
+    After a loss traffic may be split in any parts, the search may take it in whole units: where these
+    differ its answer lies between the two.
+    """
     found: list[tuple[int, object, object]] = []
     for seed in seeds:
         problem, _ = rich_problem(seed, losses=losses)
@@ -66,7 +71,10 @@ def disagreements(seeds: range, *, losses: bool) -> list[tuple[int, object, obje
         except oracle.TooLarge:
             continue
         got = reached(problem)
-        if got != expected:
+        if got == expected:
+            continue
+        freely = best(problem, split_freely=True) if losses else expected
+        if got is None or freely is None or got < freely or (expected is not None and got > expected):
             found.append((seed, got, expected))
     return found
 

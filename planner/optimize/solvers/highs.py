@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import datetime
+import math
 import os
 import sys
 import time
@@ -21,8 +22,18 @@ from ortools.math_opt.python import mathopt
 from planner.optimize.program import Arrays, Floats
 from planner.optimize.solvers.outcome import Outcome, SolverFailure
 
-OBJECTIVE_SCALE = 1e-6
-"""micro-USD/h -> USD/h: keeps the objective's coefficients near 1, where tolerances are meant for."""
+LARGEST_COST = 100.0
+"""The largest coefficient of the objective is brought below this, and above a tenth of it."""
+
+
+def objective_scale(arrays: Arrays) -> float:
+    """Return what the objective is multiplied by: a power of ten that brings it near 1.
+
+    The solver's tolerances are absolute and meant for such numbers. Far below them (a count of units in
+    millionths, costs of a few micro-USD) it calls plans optimal that cost several times the optimum.
+    """
+    largest = float(np.abs(arrays.cost).max(initial=0.0))
+    return 1.0 if largest <= 0 else 10.0 ** math.floor(math.log10(LARGEST_COST / largest))
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ def to_model(arrays: Arrays, integer: np.ndarray) -> mathopt.Model:
     proto.variables.integers.extend(integer.tolist())
     used = np.flatnonzero(arrays.cost)
     proto.objective.linear_coefficients.ids.extend(used.tolist())
-    proto.objective.linear_coefficients.values.extend((arrays.cost[used] * OBJECTIVE_SCALE).tolist())
+    proto.objective.linear_coefficients.values.extend((arrays.cost[used] * objective_scale(arrays)).tolist())
     proto.linear_constraints.ids.extend(range(len(arrays.rows)))
     proto.linear_constraints.lower_bounds.extend(arrays.row_lower.tolist())
     proto.linear_constraints.upper_bounds.extend(arrays.row_upper.tolist())
@@ -103,7 +114,7 @@ def solve_integer(
         result = _run(model, parameters, mathopt.ModelSolveParameters(), on_line)
     seconds = time.perf_counter() - started
     reason = result.termination.reason
-    bound = result.termination.objective_bounds.dual_bound / OBJECTIVE_SCALE
+    bound = result.termination.objective_bounds.dual_bound / objective_scale(arrays)
     if reason in (mathopt.TerminationReason.INFEASIBLE, mathopt.TerminationReason.INFEASIBLE_OR_UNBOUNDED):
         return Outcome("infeasible", None, np.inf, np.inf, seconds)
     if not result.has_primal_feasible_solution():
@@ -130,8 +141,9 @@ def solve_linear(arrays: Arrays, time_limit_s: float = 600.0) -> LinearOutcome:
     if reason != mathopt.TerminationReason.OPTIMAL:
         return LinearOutcome("unknown", -np.inf, empty, empty, empty)
     values = np.asarray(result.variable_values(list(model.variables())))
-    duals = np.asarray(result.dual_values(list(model.linear_constraints()))) / OBJECTIVE_SCALE
-    reduced = np.asarray(result.reduced_costs(list(model.variables()))) / OBJECTIVE_SCALE
+    scale = objective_scale(arrays)
+    duals = np.asarray(result.dual_values(list(model.linear_constraints()))) / scale
+    reduced = np.asarray(result.reduced_costs(list(model.variables()))) / scale
     return LinearOutcome("optimal", float(arrays.cost @ values), values, duals, reduced)
 
 
