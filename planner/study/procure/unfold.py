@@ -142,7 +142,7 @@ def _planned(schedule: Schedule, q: int) -> float:
     setting, moment = schedule.setting, schedule.setting.tree.moments[q]
     total = left = 0.0
     rates = {w.name: w.rate_rps for w in setting.market.question.scenario.workloads}
-    units_total = setting.market.question.scenario.solver.demand_units
+    units_total = setting.market.question.scenario.solver.units
     for demand, units in zip(setting.places.demands, schedule.values("unserved", q), strict=True):
         rate = rates[demand.workload] * moment.demand[demand.workload] / units_total
         total += rate * demand.units
