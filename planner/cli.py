@@ -61,6 +61,8 @@ def main() -> None:
     except (LookupError, FileNotFoundError, NotADirectoryError, PermissionError, ValueError) as error:
         if "--debug" in sys.argv:
             raise
+        if isinstance(error, OSError) and error.strerror:
+            _refuse([f"{error.filename}: {error.strerror.lower()}"])
         _refuse([str(error.args[0] if error.args else error)])
     except SolverFailure as failure:
         err.print(f"the solver failed: {failure}", style="red", highlight=False, markup=False, soft_wrap=True)
@@ -188,7 +190,7 @@ def simulate(
         Path | None,
         typer.Option(help="Requests to send instead of sampled ones: Azure, BurstGPT, Mooncake, CSV."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal results.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal results.")] = 0,
     duration_s: Annotated[float | None, typer.Option(help="Seconds in which requests arrive.")] = None,
     fail: Annotated[
         list[str] | None,

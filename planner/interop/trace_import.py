@@ -87,7 +87,8 @@ def workload_entries(
         LookupError: there is no such preset.
     """
     if preset is not None and preset not in workload_presets():
-        raise LookupError(f"no preset '{preset}' ({close_matches(preset, list(workload_presets()))})")
+        hint = close_matches(preset, list(workload_presets())) or "there are " + ", ".join(workload_presets())
+        raise LookupError(f"no preset '{preset}'; {hint}")
     start = {} if preset is None else {"preset": preset}
     entries = []
     for source in imported:
@@ -102,6 +103,7 @@ def write_workloads(
 ) -> None:
     """Write the entries to a YAML file (or JSON, by its name), whole or not at all."""
     entries = workload_entries(imported, llms, preset)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".json":
         write_json_atomic(path, {"workloads": entries})
     else:

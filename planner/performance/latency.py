@@ -172,7 +172,8 @@ def _replica_cv(cv: float, pool_size: int, level: float) -> float:
     """
     follows = 0.35 + 0.4 * level / (level + 60.0)
     squared = cv**2 / pool_size + follows * (1.0 - 1.0 / pool_size)
-    return float(cv if pool_size == 1 else max(np.round(np.sqrt(squared) * 20.0) / 20.0, _MOST_REGULAR))
+    seen = cv if pool_size == 1 else np.round(np.sqrt(squared) * 20.0) / 20.0
+    return float(max(seen, _MOST_REGULAR))
 
 
 @lru_cache(maxsize=64)

@@ -31,6 +31,7 @@ FEWEST_REQUESTS = 2
 MOST_TOKENS = 100_000_000
 """Longest prompt or answer that is believed: beyond it a column holds something else."""
 
+_TOKENS = f"a number of 0 or more, up to {MOST_TOKENS:,}"
 _MS_PER_S = 1000.0
 
 _FORMATS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -132,8 +133,11 @@ def _rows(path: Path, name: str) -> pd.DataFrame:
                 return pd.DataFrame([_object(line, i) for i, line in enumerate(lines, 1) if line.strip()])
         return pd.read_csv(path, low_memory=False)
     except (OSError, ValueError) as error:
+        found = (
+            str(error) if not isinstance(error, OSError) or error.strerror is None else error.strerror.lower()
+        )
         expected = "a CSV or JSON-lines file of requests"
-        raise InputFaults([InputFault(name, None, "", str(error), expected)]) from None
+        raise InputFaults([InputFault(name, None, "", found, expected)]) from None
 
 
 def _object(line: str, number: int) -> dict[str, Any]:
@@ -159,7 +163,7 @@ def _trace(rows: pd.DataFrame, kind: str, name: str) -> Trace:
             found = (
                 f"'{rows[column].iloc[row]}'" if column != "t_s" else f"'{seconds.attrs['text'].iloc[row]}'"
             )
-            allowed = "a number of 0 or more" if column != "t_s" else "seconds of 0 or more, or a clock time"
+            allowed = "seconds of 0 or more, or a clock time" if column == "t_s" else _TOKENS
             such = f"{found} ({len(wrong)} such row{'s' if len(wrong) > 1 else ''})"
             faults.append(InputFault(name, row + first_line, column, such, allowed))
         rows = rows.assign(**{column: values})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,9 +39,12 @@ def read_failure(text: str) -> FailureOrder:
         allowed = ", ".join(f"{k}:NAME" for k in KINDS)
         raise ValueError(f"cannot read the failure '{text}': write one of {allowed}, and @SECONDS for when")
     try:
-        return FailureOrder(kind, name, float(time) if at else None)
+        when = float(time) if at else None
     except ValueError:
-        raise ValueError(f"'{time}' in the failure '{text}' is not a time in seconds") from None
+        when = math.nan
+    if when is not None and not 0 <= when < math.inf:
+        raise ValueError(f"'{time}' in the failure '{text}' is not a time in seconds")
+    return FailureOrder(kind, name, when)
 
 
 def servers_lost(order: FailureOrder, servers: Sequence[ServerPlan]) -> set[str]:

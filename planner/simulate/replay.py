@@ -7,6 +7,7 @@ here every request waits its turn.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -78,12 +79,14 @@ def replay_plan(
 
     Raises:
         CannotReplay: a pool of the plan cannot be timed.
-        ValueError: a failure or a trace does not belong to the plan.
+        ValueError: a failure or a trace does not belong to the plan, or the duration is no time.
 
     """
+    if duration_s is not None and not 0 < duration_s < math.inf:
+        raise ValueError(f"a replay lasts for a positive number of seconds, found {duration_s:g}")
     deployment = _Deployment(plan.at_peak(), read_context(plan, catalog))
     traces = _traces_by_workload(trace, deployment.workloads)
-    duration = duration_s or _duration_s(deployment, traces)
+    duration = _duration_s(deployment, traces) if duration_s is None else duration_s
     warm_up = 0.0 if traces else WARM_UP * duration
     replay = Replay(len(deployment.workloads), sample_every_s=duration / SAMPLES, warm_up_s=warm_up)
     deployment.stand(replay)

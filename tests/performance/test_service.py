@@ -172,3 +172,17 @@ def test_equal_questions_get_equal_answers() -> None:
     """Nothing in the formulas is random."""
     first = service_columns([ENGINE], CHAT, [LatencyObjective(2000, 40)])
     assert first == service_columns([ENGINE], CHAT, [LatencyObjective(2000, 40)])
+
+
+@pytest.mark.parametrize("burstiness_cv", [0.01, 0.05, 0.1])
+def test_arrivals_like_clockwork_wait_no_longer_than_regular_ones(burstiness_cv: float) -> None:
+    """The lattice of gaps cannot hold a distribution that narrow; it is taken to be a little wider."""
+    replica = LinearReplica(
+        base_ms=10.0, sequence_ms=0.1, token_ms=0.1, sequences=64, max_batched_tokens=2048
+    )
+
+    def p99(cv: float) -> float:
+        profile = RequestProfile(TokenDistribution(mean=200), TokenDistribution(mean=20), burstiness_cv=cv)
+        return float(latency_curves(replica, profile, loads=np.asarray([0.5])).at_percentile("ttft", 99)[0])
+
+    assert p99(burstiness_cv) == pytest.approx(p99(0.2), rel=0.05)

@@ -170,3 +170,17 @@ def test_fifty_thousand_requests_and_ten_million_tokens(plan: Plan) -> None:
     found = result.workloads["chat"]
     assert found.requests > 45_000
     assert found.output_tokens > 9_000_000
+
+
+@pytest.mark.parametrize("duration_s", [0.0, -5.0, math.nan, math.inf])
+def test_a_duration_that_is_no_time_is_refused(plan: Plan, duration_s: float) -> None:
+    """Not replayed as if nothing had been said, and never without end."""
+    with pytest.raises(ValueError, match="positive number of seconds"):
+        replay_plan(plan, duration_s=duration_s)
+
+
+@pytest.mark.parametrize("text", ["server:a@-1", "server:a@nan", "server:a@inf", "server:a@soon"])
+def test_a_failure_at_no_time_is_refused(text: str) -> None:
+    """With what was written."""
+    with pytest.raises(ValueError, match="is not a time in seconds"):
+        read_failure(text)
