@@ -17,8 +17,8 @@ from rich.console import Console
 
 from planner import __version__
 from planner.batch.commands import batch_app
-from planner.explain.commands import register as register_explanations
 from planner.interop.commands import import_app
+from planner.report.explaining.commands import register as register_explanations
 from planner.study.commands import register as register_studies
 
 BAD_INPUT, INFEASIBLE, STOPPED = 2, 3, 4
@@ -105,6 +105,9 @@ def solve(
         Path | None,
         typer.Option("--from", help="plan.json in force: moves away from it are priced and limited (churn)."),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say in the report what holds the plan back (planner explain).")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
 ) -> None:
     """Find the cheapest plan; writes plan.json, report.html and tables/*.csv."""
@@ -147,7 +150,12 @@ def solve(
             raise typer.Exit(INFEASIBLE) from None
     output.mkdir(parents=True, exist_ok=True)
     plan.save(output / "plan.json")
-    write_report(plan, output / "report.html")
+    why = None
+    if explain:
+        from planner.explain.explanation import explain as explain_plan
+
+        why = explain_plan(plan)
+    write_report(plan, output / "report.html", why)
     write_tables(plan, output / "tables")
     if not quiet:
         print_summary(plan, out)

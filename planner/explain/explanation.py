@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from planner.explain.marginals import binding, used_by_row
@@ -78,8 +79,8 @@ def explain(plan: Plan, time_limit_s: float = EXPLANATION_S, whole: int = MOST_W
     return Explanation(
         goal=name,
         unit=unit,
-        objective=plan.objective,
-        bound=plan.bound,
+        objective=rebuilt.objective,
+        bound=max(rebuilt.bound, relaxation.start.objective / divisor),
         relaxation=relaxation.start.objective / divisor,
         binding=found,
         prices=prices,
@@ -107,6 +108,8 @@ def _whole(rebuilt: Rebuilt, lever: Lever, seconds: float) -> Whole | None:
     except (NoPlan, BrokenPlan, ValueError):
         return None
     plan = rebuilt.plan
+    if rebuilt.bound == -math.inf:
+        return None
     return Whole(
         step=value - lever.stated,
         unit=lever.unit,

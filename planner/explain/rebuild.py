@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,10 +10,12 @@ from functools import cached_property
 import numpy as np
 
 from planner.optimize.build import build_program
+from planner.optimize.forcing import first_goal
 from planner.optimize.problem import Problem
 from planner.optimize.program import Arrays, Floats
 from planner.plan.assemble import Assembly, assemble
 from planner.plan.diagnosis.levers import offered_rows
+from planner.plan.objective import PEOPLE_UNITS
 from planner.plan.reuse import start_values
 from planner.plan.types import Plan
 from planner.plan.verify.context import read_context
@@ -59,13 +62,25 @@ class Rebuilt:
 
     @property
     def goal(self) -> tuple[str, str, float]:
-        """Name of the first goal, its unit for people, and how many of the program's units make one."""
-        goals = self.problem.goals
-        if not goals or goals[0].name == "cost":
-            return "cost", "USD/h", MICRO
-        people = {"mW": ("kW", 1e6), "mg CO2/h": ("kg CO2/h", 1e6)}
-        unit, divisor = people.get(goals[0].unit, (goals[0].unit, 1.0))
-        return goals[0].name, unit, divisor
+        """Name of the goal that is explained, its unit for people, and how many of the program's make one.
+
+        It is the first of the scenario; cost, where that is a ratio.
+        """
+        goal = first_goal(self.problem)
+        divisor, unit = PEOPLE_UNITS.get(goal.unit, (1.0, goal.unit))
+        return goal.name, unit, divisor
+
+    @cached_property
+    def objective(self) -> float:
+        """What the plan amounts to in the goal that is explained, in its unit."""
+        return float(self.arrays.cost @ self.values) / self.goal[2]
+
+    @property
+    def bound(self) -> float:
+        """The proven bound of that goal: the plan's, or none (minus infinity) where it is of another goal."""
+        stated = self.plan.bound
+        same = not self.problem.goals or self.problem.goals[0] is first_goal(self.problem)
+        return min(stated, self.objective) if same else -math.inf
 
     @property
     def offered(self) -> Sequence[tuple[str, Sequence[int], int]]:
@@ -97,10 +112,9 @@ def rebuild(plan: Plan) -> Rebuilt:
 
 
 def aimed(arrays: Arrays, problem: Problem) -> Arrays:
-    """Return the program with the amounts of the first goal for costs."""
-    if not problem.goals or problem.goals[0].name == "cost":
-        return arrays
-    cost = np.zeros_like(arrays.cost)
-    for kind, amounts in problem.goals[0].amounts.items():
-        cost[arrays.block(kind)] = amounts
+    """Return the program with the amounts of the goal that is explained for costs."""
+    goal = first_goal(problem)
+    cost = goal.cost_factor * arrays.cost
+    for kind, amounts in goal.amounts.items():
+        cost[arrays.block(kind)] += amounts
     return replace(arrays, cost=cost)

@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from planner.explain.record import Explanation
 from planner.files import write_text_atomic
 from planner.plan.types import Plan
 from planner.plan.verify.context import read_context
@@ -26,6 +27,7 @@ from planner.report.sections.promises import promise_view
 from planner.report.sections.replicas import replica_view
 from planner.report.sections.routes import route_view
 from planner.report.sections.search import search_view
+from planner.report.sections.why import why_view
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -49,8 +51,12 @@ MANY_NAMES = 200
 """Names (or runs of names) in a row of a table of racks; tables/servers.csv has all."""
 
 
-def report_html(plan: Plan) -> str:
-    """Return the report of a plan as one self-contained HTML document.
+WHY = ("why", "What holds it back")
+"""The section of an explanation, where there is one, after the limits."""
+
+
+def report_html(plan: Plan, explanation: Explanation | None = None) -> str:
+    """Return the report of a plan as one self-contained HTML document, with its explanation if there is one.
 
     Raises:
         ValueError: the scenario or topology inside the plan cannot be read.
@@ -65,7 +71,8 @@ def report_html(plan: Plan) -> str:
         .get_template("report.html.j2")
         .render(
             plan=plan,
-            contents=CONTENTS,
+            contents=_contents(explanation),
+            why=why_view(explanation),
             style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
             script=Markup(script),
             script_hash=content_security_hash(script),
@@ -92,14 +99,22 @@ def report_html(plan: Plan) -> str:
     )
 
 
-def write_report(plan: Plan, path: Path) -> None:
+def _contents(explanation: Explanation | None) -> list[tuple[str, str]]:
+    """Return the sections in order."""
+    sections = list(CONTENTS)
+    if explanation is not None:
+        sections.insert(sections.index(("limits", "Power and heat")) + 1, WHY)
+    return sections
+
+
+def write_report(plan: Plan, path: Path, explanation: Explanation | None = None) -> None:
     """Write the report of a plan; the file is written whole or not at all.
 
     Raises:
         OSError: it cannot be written.
         ValueError: the scenario or topology inside the plan cannot be read.
     """
-    write_text_atomic(path, report_html(plan))
+    write_text_atomic(path, report_html(plan, explanation))
 
 
 def content_security_hash(script: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
 
 from planner.explain.explanation import worth_text
 from planner.explain.record import Explanation, Marginal, Whole
 from planner.plan.diagnosis.lever import shown
+from planner.report.wide import print_wide, wide_table
 
 MOST_ROWS = 12
 """Rows of a table that are printed; --json has all."""
@@ -77,19 +77,17 @@ def _range(one: Marginal) -> str:
 def _print_prices(found: Explanation, console: Console) -> None:
     if not found.prices:
         return
-    table = Table(
-        "price", "step", "this plan USD/h", "relaxation USD/h", title="Prices", title_justify="left"
-    )
+    table = wide_table("Prices", "price", "step", "this plan USD/h", "relaxation USD/h")
     for one in found.prices:
         again = "-" if one.relaxation is None else f"{one.relaxation:+,.3f}"
         table.add_row(one.name, f"+{shown(one.step)} {one.unit}", f"{one.plan:+,.3f}", again)
-    console.print(table)
+    print_wide(table, console)
 
 
 def _print_slack(found: Explanation, console: Console) -> None:
-    table = Table("limit", "used", "of", "unit", "left", title="Room left, the fullest first")
+    table = wide_table("Room left, the fullest first", "limit", "used", "of", "unit", "left")
     for row in found.slack[:MOST_ROWS]:
         table.add_row(row.row, f"{row.used:,.0f}", f"{row.limit:,.0f}", row.unit, f"{row.left:,.0f}")
-    console.print(table)
+    print_wide(table, console)
     if len(found.slack) > MOST_ROWS:
         console.print(f"and {len(found.slack) - MOST_ROWS} more (--json)", highlight=False)

@@ -1,0 +1,1 @@
+"""Explanations on the terminal, and the commands that ask for them."""
