@@ -145,7 +145,7 @@ def parts_of(rebuilt: Rebuilt) -> dict[tuple[str, str, str], Part]:
             usd[key] += value * cost / MICRO
             amount[key] += value * scale
 
-    total = rebuilt.question.scenario.solver.demand_units
+    total = rebuilt.question.scenario.solver.units
     rate = {w.name: w.rate_rps / total for w in rebuilt.question.scenario.workloads}
     for j, offer in enumerate(assembly.offers):
         key = ("servers", f"{offer.origin} {offer.host.label} at {offer.site}", "servers")
