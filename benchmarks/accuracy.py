@@ -98,13 +98,9 @@ def summary(table: pd.DataFrame, by: str | None) -> pd.DataFrame:
 def print_ranks(rows: Rows, timed: Latency, table: pd.DataFrame) -> None:
     """Print the rank correlation of throughput per accelerator inside each pair."""
     accelerators = rows.stacked.work.tp * rows.stacked.work.pp * rows.stacked.work.dp
-    load, measured = rows.load, rows.measured
-    cycle_ms = measured["measured_ttft_ms"] + (load.output_tokens - 1.0) * measured["measured_tpot_ms"]
-    worked_out = load.concurrency * load.output_tokens / cycle_ms * 1e3
-    printed = measured["measured_output_tokens_per_s"]
     both = table.assign(
         predicted=timed.output_tokens_per_s / accelerators,
-        measured=np.where(np.isfinite(printed), printed, worked_out) / accelerators,
+        measured=rows.measured_rate() / accelerators,
     )
     for title, part in (
         ("all sources", both),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
 
 from benchmarks.calibration_rows import Rows
 from planner.performance.coefficients import NAMES, UNCALIBRATED
@@ -20,6 +21,7 @@ NOISE = {"tpot": 0.10, "ttft": 0.25, "throughput": 0.12, "e2e": 0.15}
 ROBUST_AT = 1.5  # residuals beyond this many deviations count linearly
 SMALLEST_DAMPING, LARGEST_DAMPING = 0.03, 2.0
 SMALLEST_GAIN = 0.05  # of the objective, which counts squared deviations: nothing below matters
+LEAVE_OUT_STEPS = 8  # of the fit without a pair, from the full solution
 STEP_LIMIT = 0.5  # largest change of a log coefficient in one step
 
 
@@ -215,42 +217,50 @@ def jacobian(rows: Rows, logs: np.ndarray, size: int) -> np.ndarray:
     return result
 
 
+def parameter_slopes(design: Design, owner: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Return d residual / d parameter, shape (residuals, parameters).
+
+    All levels of a name share the derivative of the row; a row uses one parameter of each level.
+    """
+    count = len(design.deviations)
+    matrix = np.zeros((len(owner), count + 1))
+    everything = np.arange(len(owner))
+    for level in LEVELS:
+        for position, name in enumerate(NAMES):
+            if getattr(PRIORS[name], level) > 0:
+                matrix[everything, design.column_of_rows(level, name)[owner]] = slopes[:, position]
+    return matrix[:, :count]
+
+
+def robust_weights(found: np.ndarray) -> np.ndarray:
+    """Return the weight of each residual under the Huber loss."""
+    scale = np.abs(found)
+    return np.where(scale <= ROBUST_AT, 1.0, ROBUST_AT / np.maximum(scale, 1e-9))
+
+
+def curvature(matrix: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the Gauss-Newton curvature of weighted residuals, shape (parameters, parameters)."""
+    return (matrix * weight[:, None]).T @ matrix
+
+
 def solve_step(
     design: Design,
     parameters: np.ndarray,
     found: np.ndarray,
-    owner: np.ndarray,
-    slopes: np.ndarray,
+    matrix: np.ndarray,
+    bend: np.ndarray,
     weight: np.ndarray,
     damping: float = 0.0,
 ) -> np.ndarray:
-    """Return the (damped) Gauss-Newton step under the priors and robust weights."""
-    scale = np.abs(found)
-    robust = np.where(scale <= ROBUST_AT, 1.0, ROBUST_AT / np.maximum(scale, 1e-9))
-    rows_weight = weight[owner] * robust
-    count = len(design.deviations)
-    normal = np.diag(1.0 / design.deviations**2)
-    right = -(parameters - design.centers) / design.deviations**2
-    # Columns of each name: one active column per level and row.
-    active, values = [], []
-    for level in LEVELS:
-        for position, name in enumerate(NAMES):
-            if getattr(PRIORS[name], level) <= 0:
-                continue
-            active.append(design.column_of_rows(level, name)[owner])
-            values.append(slopes[:, position])
-    from scipy.sparse import csr_matrix
+    """Return the (damped) Gauss-Newton step under the priors.
 
-    rows_index = np.tile(np.arange(len(found)), len(active))
-    matrix = csr_matrix(
-        (np.concatenate(values), (rows_index, np.concatenate(active))),
-        shape=(len(found), count + 1),
-    )[:, :count]
-    weighted = matrix.multiply(rows_weight[:, None]).tocsr()
-    normal = normal + (matrix.T @ weighted).toarray()
-    right = right - weighted.T @ found
-    step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), right)
-    return np.clip(step, -STEP_LIMIT, STEP_LIMIT)
+    ``bend`` is the curvature of the residuals, at these or at nearby parameters; the gradient is exact.
+    """
+    precision = design.deviations**-2.0
+    normal = bend + np.diag(precision)
+    normal = normal + damping * np.diag(np.diag(normal))
+    right = -(parameters - design.centers) * precision - matrix.T @ (weight * robust_weights(found) * found)
+    return np.clip(cho_solve(cho_factor(normal), right), -STEP_LIMIT, STEP_LIMIT)
 
 
 def cost(parameters: np.ndarray, design: Design, found: np.ndarray, weight: np.ndarray) -> float:
@@ -269,15 +279,16 @@ def fit(
 ) -> np.ndarray:
     """Return the parameters that explain the rows best under the priors."""
     parameters = design.centers.copy() if start is None else start.copy()
-    logs = design.logs(parameters)
-    found, owner, _ = residuals(rows, logs)
+    found, owner, _ = residuals(rows, design.logs(parameters))
     best = cost(parameters, design, found, rows.weight[owner])
     for iteration in range(iterations):
-        slopes = jacobian(rows, logs, len(found))
+        slopes = jacobian(rows, design.logs(parameters), len(found))
+        matrix = parameter_slopes(design, owner, slopes)
+        bend = curvature(matrix, rows.weight[owner] * robust_weights(found))
         parameters, found, value = descend(
-            rows, design, parameters, found, owner, slopes, rows.weight, best, steps=1
+            rows, design, parameters, found, matrix, bend, rows.weight[owner], best, steps=1
         )
-        gain, best, logs = best - value, value, design.logs(parameters)
+        gain, best = best - value, value
         if report:
             print(f"  step {iteration + 1}: objective {best:.1f} (gain {gain:.2f})")
         if gain < 1e-4 * best:
@@ -290,23 +301,21 @@ def descend(
     design: Design,
     parameters: np.ndarray,
     found: np.ndarray,
-    owner: np.ndarray,
-    slopes: np.ndarray,
+    matrix: np.ndarray,
+    bend: np.ndarray,
     weight: np.ndarray,
     best: float,
     steps: int,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Take damped Gauss-Newton steps with given derivatives until ``steps`` or no gain.
 
-    Only residuals of rows with weight count. Returns parameters, all residuals, objective.
+    Returns parameters, residuals and objective.
     """
-    seen = np.flatnonzero(weight[owner] > 0)
     damping = 0.0
     while steps > 0 and damping <= LARGEST_DAMPING:
-        step = solve_step(design, parameters, found[seen], owner[seen], slopes[seen], weight, damping)
-        trial = parameters + step
+        trial = parameters + solve_step(design, parameters, found, matrix, bend, weight, damping)
         trial_found, _, _ = residuals(rows, design.logs(trial))
-        value = cost(trial, design, trial_found[seen], weight[owner][seen])
+        value = cost(trial, design, trial_found, weight)
         if value >= best:
             damping = max(4.0 * damping, SMALLEST_DAMPING)
             continue
@@ -317,32 +326,28 @@ def descend(
     return parameters, found, best
 
 
-def leave_pairs_out(
-    rows: Rows, design: Design, parameters: np.ndarray, refreshes: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+def leave_pairs_out(rows: Rows, design: Design, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return log coefficients of every row from fits that never saw its (LLM, accelerator).
 
     For each pair the objective without its rows is minimised from the full solution by damped
-    Gauss-Newton steps, with derivatives taken ``refreshes`` more times on the way. First what
-    would be shipped, then the same with the offsets of the row's source (its software and
-    harness), learned from that source's other pairs.
+    Gauss-Newton steps: exact gradients, and the curvature of the full solution less that of the rows
+    left out. First what would be shipped, then the same with the offsets of the row's source (its
+    software and harness), learned from that source's other pairs.
     """
     found_all, owner, _ = residuals(rows, design.logs(parameters))
-    slopes_all = jacobian(rows, design.logs(parameters), len(found_all))
+    matrix = parameter_slopes(design, owner, jacobian(rows, design.logs(parameters), len(found_all)))
+    bend = curvature(matrix, rows.weight[owner] * robust_weights(found_all))
     shipped, with_source = np.zeros((2, len(rows), len(NAMES)))
     pairs = rows.table["pair"].to_numpy()
     for pair in np.unique(pairs):
         held_out = pairs == pair
-        weight = np.where(held_out, 0.0, rows.weight)
-        seen = np.flatnonzero(weight[owner] > 0)
-        current, found, slopes = parameters, found_all, slopes_all
-        best = cost(current, design, found[seen], weight[owner][seen])
-        for round_ in range(refreshes + 1):
-            before = best
-            current, found, best = descend(rows, design, current, found, owner, slopes, weight, best, steps=6)
-            if round_ == refreshes or before - best < SMALLEST_GAIN:
-                break
-            slopes = jacobian(rows, design.logs(current), len(found))
+        gone = held_out[owner]
+        weight = np.where(gone, 0.0, rows.weight[owner])
+        left = curvature(matrix[gone], rows.weight[owner][gone] * robust_weights(found_all[gone]))
+        best = cost(parameters, design, found_all, weight)
+        current, _, _ = descend(
+            rows, design, parameters, found_all, matrix, bend - left, weight, best, steps=LEAVE_OUT_STEPS
+        )
         shipped[held_out] = design.logs(current, without_variants=True)[held_out]
         with_source[held_out] = design.logs(current)[held_out]
     return shipped, with_source

@@ -44,6 +44,8 @@ def links_of(accelerator: Accelerator, server: Server | None = None) -> Links:
     if scale_up <= PCIE_CLASS_GB_S:
         host, domain = max(host, scale_up), 1
     in_server = server.accelerators if server is not None else DEFAULT_SERVER_ACCELERATORS
+    if server is None and domain == 1 and scale_up > PCIE_CLASS_GB_S:
+        domain = DEFAULT_SERVER_ACCELERATORS  # sold singly; boards of several wire its scale-up link
     nic = server.nic_gb_s if server is not None and server.nic_gb_s else DEFAULT_NIC_GB_S
     return Links(
         scale_up_gb_s=np.asarray(max(scale_up, host)),
