@@ -37,8 +37,13 @@ def main() -> None:
         calibration = load_calibration()
         logs = np.stack(
             [
-                calibration.logs(accelerator, engine)
-                for accelerator, engine in zip(rows.table["accelerator"], rows.table["engine"], strict=True)
+                calibration.logs(accelerator, engine, year)
+                for accelerator, engine, year in zip(
+                    rows.table["accelerator"],
+                    rows.table["engine"],
+                    rows.table["software_year"],
+                    strict=True,
+                )
             ]
         )
         title = "shipped calibration (its own rows included)"

@@ -169,6 +169,7 @@ def calibration_document(
         "generations": levels["generation"],
         "accelerators": levels["accelerator"],
         "engines": levels["engine"],
+        "software": levels["software"],
         "source_offsets": levels["variant"],
         "prior_deviations": {name: [getattr(PRIORS[name], level) for level in LEVELS] for name in NAMES},
         "error_bands": _bands(errors(rows, held_out)),

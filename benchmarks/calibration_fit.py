@@ -13,6 +13,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from benchmarks.calibration_rows import Rows
+from planner.performance.calibration_file import SHARED_KERNELS, SHARED_KERNELS_ON, software_of
 from planner.performance.coefficients import NAMES, UNCALIBRATED
 
 # Standard deviations of the measurements' own scatter (log units): software drift of 5-10 % in
@@ -34,6 +35,11 @@ class Prior:
     accelerator: float
     engine: float
     variant: float
+
+    @property
+    def software(self) -> float:
+        """An older software generation differs as much as any source does."""
+        return self.variant
 
 
 EFFICIENCY = Prior(0.15, 0.072, 0.03, 0.072, 0.15)
@@ -76,7 +82,8 @@ PRIORS: dict[str, Prior] = {
     "exchange_bandwidth": Prior(0.2, 0.09, 0.0, 0.12, 0.2),
     "overlap": Prior(0.2, 0.0, 0.0, 0.0, 0.0),
 }
-LEVELS = ("overall", "generation", "accelerator", "engine", "variant")
+LEVELS = ("overall", "generation", "accelerator", "engine", "software", "variant")
+CURRENT = "current"  # label of rows without an older software generation
 
 
 @dataclass
@@ -103,6 +110,10 @@ class Design:
             "generation": [generation(a, generation_of) for a in table["accelerator"]],
             "accelerator": table["accelerator"].tolist(),
             "engine": table["engine"].tolist(),
+            "software": [
+                software_of(engine, year) or CURRENT
+                for engine, year in zip(table["engine"], table["software_year"], strict=True)
+            ],
             "variant": (table["engine"] + "@" + table["variant"]).tolist(),
         }
         design = cls({}, {})
@@ -117,7 +128,7 @@ class Design:
                 if width <= 0:
                     continue
                 for label in labels:
-                    if label.endswith("@"):
+                    if label.endswith("@") or label == CURRENT:
                         continue  # the main sources are the shipped engine itself
                     design.columns[(level, label, name)] = len(deviations)
                     deviations.append(width)
@@ -167,7 +178,11 @@ class Design:
         """Return the parameter each row uses at a level, one past the last where none."""
         none = len(self.deviations)
         columns = np.array([self.columns.get((level, label, name), none) for label in self.labels[level]])
-        return columns[self.codes[level]]
+        used = columns[self.codes[level]]
+        if level == "engine" and name in SHARED_KERNELS:
+            generations = np.array(self.labels["generation"])[self.codes["generation"]]
+            used = np.where(np.isin(generations, sorted(SHARED_KERNELS_ON)), none, used)
+        return used
 
 
 def generation(accelerator: str, generation_of: dict[str, str]) -> str:

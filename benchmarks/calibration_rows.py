@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planner.performance.calibration_file import Calibration
+from benchmarks.recipes import wait_steps
+from planner.performance.calibration_file import Calibration, software_of
 from planner.performance.closed_loop import Latency, Load, closed_loop, saturated, static_batch
 from planner.performance.coefficients import CEILINGS, NAMES, from_logs
 from planner.performance.configuration import (
@@ -60,6 +61,9 @@ KEY = [
     "concurrency",
     "load",
     "ttft_statistic",
+    "length_spread",
+    "wait_steps",
+    "software_year",
 ]
 # ML.ENERGY prints no prompt lengths; its chat task has short ones (LMArena prompts, about 100-300
 # tokens), its reasoning task runs under a harness that throttles the engine and is left out.
@@ -151,6 +155,10 @@ def select_rows(table: pd.DataFrame) -> pd.DataFrame:
     # Of Argonne's unstated-precision rows only the two engines modelled here are kept.
     chosen = chosen[~argonne | chosen["engine"].isin(["vllm", "trtllm"])]
     chosen.loc[chosen["weights"] == "", "weights"] = "native"
+    chosen["wait_steps"] = wait_steps(chosen)
+    chosen["length_spread"] = chosen["length_spread"].fillna(0.0)
+    older = [bool(software_of(*pair)) for pair in zip(chosen["engine"], chosen["software_year"], strict=True)]
+    chosen["software_year"] = chosen["software_year"].where(older)
     chosen["drift"] = 1
     values = [*MEASURED]
     grouped = chosen.groupby(KEY, dropna=False, sort=False)
@@ -275,5 +283,7 @@ def _loads(table: pd.DataFrame, own: list[Configuration]) -> tuple[Load, np.ndar
         tokens_each=one,
         accepted_each=one,
         draft_share=0 * one,
+        scattered=np.where(table["length_spread"].to_numpy(float) > 0, 1.0, 0.0),
+        wait_steps=table["wait_steps"].to_numpy(float),
     )
     return load, kinds

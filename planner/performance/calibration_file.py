@@ -14,13 +14,27 @@ import numpy as np
 from planner.performance.coefficients import NAMES, UNCALIBRATED, Coefficients, from_logs
 from planner.performance.types import Array, ErrorBand
 
+# On Blackwell vLLM, SGLang and TensorRT-LLM run the same attention and expert kernels, NVIDIA's, which the
+# first two call through FlashInfer (flags trtllm_mla, flashinfer_trtllm and VLLM_USE_FLASHINFER_MOE_* of
+# public recipes): an engine's offsets for its own kernels do not apply there.
+SHARED_KERNELS_ON = frozenset({"blackwell"})
+SHARED_KERNELS = frozenset(
+    {
+        "attention_compute",
+        "cache_memory",
+        "latent_attention",
+        "expert_compute",
+        "expert_memory",
+        "expert_pad_tokens",
+    }
+)
 # Before any calibration: what a roofline with textbook efficiencies is worth.
 UNCALIBRATED_BAND = ErrorBand(ttft=0.8, tpot=0.4)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Coefficients as sums of logarithms: global + generation + accelerator + engine.
+    """Coefficients as sums of logarithms: global + generation + accelerator + engine + software.
 
     Each level maps a coefficient name to a natural-logarithm offset; a level that says nothing
     leaves the coarser value in force, which is what an unmeasured accelerator gets.
@@ -30,6 +44,7 @@ class Calibration:
     generations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     accelerators: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    software: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     generation_of: Mapping[str, str] = field(default_factory=dict)
     bands: Mapping[str, ErrorBand] = field(default_factory=dict)
 
@@ -41,12 +56,23 @@ class Calibration:
                 best = prefix
         return self.generation_of.get(best, "")
 
-    def logs(self, accelerator: str, engine: str) -> Array:
-        """Return the natural logarithms of all coefficients, shape (len(NAMES),)."""
+    def _engine(self, accelerator: str, engine: str) -> Mapping[str, float]:
+        """Return an engine's offsets on an accelerator: none for kernels that all engines share there."""
+        own = self.engines.get(engine, {})
+        if self.generation(accelerator) not in SHARED_KERNELS_ON:
+            return own
+        return {name: value for name, value in own.items() if name not in SHARED_KERNELS}
+
+    def logs(self, accelerator: str, engine: str, year: float = math.nan) -> Array:
+        """Return the natural logarithms of all coefficients, shape (len(NAMES),).
+
+        ``year`` is that of the engine's release; not given, it is a current one.
+        """
         levels = (
             self.generations.get(self.generation(accelerator), {}),
             self.accelerators.get(accelerator, {}),
-            self.engines.get(engine, {}),
+            self._engine(accelerator, engine),
+            self.software.get(software_of(engine, year), {}),
         )
         return np.array(
             [
@@ -68,6 +94,17 @@ class Calibration:
         return UNCALIBRATED_BAND
 
 
+# vLLM's first engine (V0) schedules in Python between iterations; the second became the default in
+# version 0.8 of March 2025. Results of 2023 and 2024 are the first.
+FIRST_ENGINES = {"vllm": ("vllm-v0", 2024)}
+
+
+def software_of(engine: str, year: float) -> str:
+    """Return the name of an older software generation of an engine; empty for the current one."""
+    name, last = FIRST_ENGINES.get(engine, ("", 0))
+    return name if year <= last else ""
+
+
 def calibration_from(document: Mapping[str, Any]) -> Calibration:
     """Build a calibration from the plain data of a calibration file."""
     bands = {
@@ -79,6 +116,7 @@ def calibration_from(document: Mapping[str, Any]) -> Calibration:
         generations=document.get("generations", {}),
         accelerators=document.get("accelerators", {}),
         engines=document.get("engines", {}),
+        software=document.get("software", {}),
         generation_of=document.get("generation_of", {}),
         bands=bands,
     )

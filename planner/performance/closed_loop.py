@@ -24,7 +24,9 @@ class Load:
     ``concurrency`` is per replica; ``held`` is how many requests fit in memory at their mean
     length (and under the engine's limit); ``chunk`` the tokens of one iteration. Under
     speculation ``tokens_each`` is 1 + drafted tokens, ``accepted_each`` the tokens a verification
-    step yields on average and ``draft_share`` what drafting adds to a step.
+    step yields on average and ``draft_share`` what drafting adds to a step. ``scattered`` is 1 where
+    lengths differ from request to request, 0 where they are all equal and clients stay in step;
+    ``wait_steps`` are iterations that the engine's flags hold a request back.
     """
 
     input_tokens: Array
@@ -36,6 +38,13 @@ class Load:
     tokens_each: Array
     accepted_each: Array
     draft_share: Array
+    scattered: Array
+    wait_steps: Array
+
+
+FIRST_WAVE = 0.1
+"""Share of requests that start together where lengths differ: the first of each client, of ten each
+(num-prompts is 10 x concurrency in SemiAnalysis InferenceX and in vLLM's serving recipes)."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,8 @@ def closed_loop(work: Work, chip: Chip, rates: Coefficients, load: Load) -> Late
     chunks = np.maximum(new / chunk, 1.0)  # prompts are packed, so a chunk may be shared
     behind = load.cached_tokens + (new - chunk) / 2.0
     # Prompts that share an iteration: all prefills of a cycle fit in its iterations, if they can.
-    packed = np.clip(others * chunks / (steps + 1.0), 1.0, load.chunk / chunk)
+    gathered = np.maximum(2.0 * load.wait_steps, 1.0)
+    packed = np.clip(others * chunks * gathered / (steps + 1.0), 1.0, load.chunk / chunk)
     prompts = packed * ranks
     mixed = iteration_ms(
         work,
@@ -88,9 +98,12 @@ def closed_loop(work: Work, chip: Chip, rates: Coefficients, load: Load) -> Late
     together = _batched_prefill_ms(work, chip, rates, new, load, ranks)
     # Each of the others' prefills is met once per cycle: in the queue or while decoding. The first
     # wave meets half of them in its queue.
-    burst = np.clip(rates.wave, 0.0, 1.0)
+    in_step = np.clip(rates.wave, 0.0, 1.0)
+    burst = load.scattered * FIRST_WAVE + (1.0 - load.scattered) * in_step
     client = rates.request_ms + load.input_tokens * rates.request_token_us * 1e-3
-    admitted = rates.admission_steps * decode * np.where(running > 1.0, 1.0, 0.5)
+    # Engines hold requests back only while others decode.
+    held_back = np.minimum(load.wait_steps, steps) * np.minimum(others, 1.0)
+    admitted = (rates.admission_steps * np.where(running > 1.0, 1.0, 0.5) + held_back) * decode
     met = others * interference
     busy = np.clip((met + interference) / (client + admitted + own + met + steps * token), 0.0, 1.0 - 1e-9)
     queued = _queue_share(busy, others)

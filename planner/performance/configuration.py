@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -81,10 +82,12 @@ def build_configuration(
     )
 
 
-def coefficients_and_band(calibration: Calibration, shape: Shape) -> tuple[Array, ErrorBand]:
-    """Return the log coefficients and the error band of a shape's accelerator and engine."""
+def coefficients_and_band(
+    calibration: Calibration, shape: Shape, year: float = math.nan
+) -> tuple[Array, ErrorBand]:
+    """Return the log coefficients and the error band of a shape's accelerator and engine of a year."""
     pair = (shape.accelerator, shape.engine)
-    return calibration.logs(*pair), calibration.band(*pair)
+    return calibration.logs(*pair, year), calibration.band(*pair)
 
 
 @dataclass(frozen=True)

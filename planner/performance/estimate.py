@@ -54,6 +54,8 @@ OUTPUT_COLUMNS = (
     "error",
 )
 EXTRA_COLUMNS = ("ttft_error_band", "tpot_error_band", "advice")
+UNKNOWN_SCATTER = 0.5
+"""Where nothing says whether lengths differ between requests: half of each."""
 
 
 def estimate(
@@ -71,7 +73,9 @@ def estimate(
         Columns ``INPUT_COLUMNS`` (``engine``, ``weights``, ``kv_cache`` and the degrees may be
         missing or empty) and any of ``OPTIONAL_COLUMNS``: ``cached_tokens`` of the prompt found in
         the prefix cache, ``draft_tokens`` and ``acceptance_rate`` of speculative decoding,
-        ``memory_fraction`` of the engine, ``load`` (``closed``, ``static`` or ``max``).
+        ``memory_fraction`` of the engine, ``load`` (``closed``, ``static`` or ``max``),
+        ``length_spread`` (0: all requests are equally long and stay in step; above: they are not),
+        ``wait_steps`` that flags of the engine hold a request back, ``software_year`` of its release.
     catalog
         Where LLMs and accelerators are looked up.
 
@@ -172,6 +176,7 @@ def _numbers(
     cached = np.minimum(column("cached_tokens", 0.0), np.maximum(inputs - 1.0, 0.0))
     drafts = column("draft_tokens", 0.0)
     acceptance = column("acceptance_rate", np.nan)
+    spread = column("length_spread", np.nan)
     largest = asks_largest(table)[good]
     concurrency = numbers_of(table["concurrency"])[good]
     kinds = np.full(len(good), "closed", dtype=object)
@@ -227,6 +232,8 @@ def _numbers(
         tokens_each=1.0 + drafts,
         accepted_each=accepted,
         draft_share=0.0 * drafts,
+        scattered=np.where(np.isnan(spread), UNKNOWN_SCATTER, spread > 0),
+        wait_steps=np.maximum(column("wait_steps", 0.0), 0.0),
     )
     layers = np.array([float(c.llm.layers) for c in own])
     load = replace(load, draft_share=drafts / np.maximum(layers, 1.0))

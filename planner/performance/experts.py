@@ -39,10 +39,14 @@ def active_share_curve(experts: int, per_token: int, skew: float) -> Array:
 
 
 def active_share(curve: Array, tokens: Array) -> Array:
-    """Interpolate ``curve`` (..., CURVE_NODES) at ``tokens``; below one token it is linear."""
-    node = np.log2(np.clip(tokens, 1.0, 2.0 ** (CURVE_NODES - 1)))
-    low = np.minimum(node.astype(np.int64), CURVE_NODES - 2)
-    fraction = node - low
+    """Interpolate ``curve`` (..., CURVE_NODES) at ``tokens``; below one token it is linear.
+
+    Linear in tokens between nodes, so that the concave curve stays concave: a larger batch never
+    touches more experts per token.
+    """
+    inside = np.clip(tokens, 1.0, 2.0 ** (CURVE_NODES - 1))
+    low = np.minimum(np.log2(inside).astype(np.int64), CURVE_NODES - 2)
+    fraction = inside / 2.0**low - 1.0
     shape = np.broadcast_shapes(curve.shape[:-1], low.shape)
     table = np.broadcast_to(curve, (*shape, CURVE_NODES))
     index = np.broadcast_to(low, shape)[..., None]

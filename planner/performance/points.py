@@ -43,10 +43,21 @@ INPUT_COLUMNS = (
     "output_tokens",
     "concurrency",
 )
-OPTIONAL_COLUMNS = ("cached_tokens", "draft_tokens", "acceptance_rate", "memory_fraction", "load")
+OPTIONAL_COLUMNS = (
+    "cached_tokens",
+    "draft_tokens",
+    "acceptance_rate",
+    "memory_fraction",
+    "load",
+    "length_spread",
+    "wait_steps",
+    "software_year",
+)
 NEEDED = ("llm", "accelerator", "input_tokens", "output_tokens", "concurrency")
 DEGREES = ("tp", "pp", "dp", "ep")
 DEFAULT_ENGINE = "vllm"
+CURRENT_YEAR = 9999.0
+"""Where no year of the engine's release is given: the newest there is."""
 
 
 class PointReader:
@@ -67,7 +78,7 @@ class PointReader:
         self.kv_cache: list[str] = []
         self._llms: dict[str, LLM | str] = {}
         self._accelerators: dict[str, Accelerator | str] = {}
-        self._known: dict[tuple[str, str], tuple[Array, ErrorBand]] = {}
+        self._known: dict[tuple[str, str, float], tuple[Array, ErrorBand]] = {}
 
     def read(self, table: pd.DataFrame) -> tuple[list[Configuration], Index, list[str]]:
         """Return distinct configurations, the one of each row (-1: none) and row errors."""
@@ -82,6 +93,7 @@ class PointReader:
             name: table[name].fillna("").astype(str).str.strip().tolist() if name in table else [""] * count
             for name in ("llm", "accelerator", "engine", "weights", "kv_cache", "memory_fraction")
         }
+        years = numbers_of(table["software_year"]) if "software_year" in table else np.full(count, np.nan)
         degrees = {
             name: degrees_of(table[name]).tolist() if name in table else [1.0] * count for name in DEGREES
         }
@@ -90,7 +102,7 @@ class PointReader:
         configurations: list[Configuration] = []
         index = np.full(count, -1)
         errors: list[str] = []
-        columns = [*text_of.values(), *degrees.values()]
+        columns = [*text_of.values(), *degrees.values(), np.nan_to_num(years, nan=CURRENT_YEAR).tolist()]
         for row, key in enumerate(zip(*columns, strict=True)):
             if key not in found:
                 found[key] = self._configure(key, configurations)
@@ -105,7 +117,7 @@ class PointReader:
     def _configure(
         self, key: tuple[Any, ...], configurations: list[Configuration]
     ) -> tuple[int, str, str, str, str]:
-        name, chip, engine, weights, kv_cache, fraction, tp, pp, dp, ep = key
+        name, chip, engine, weights, kv_cache, fraction, tp, pp, dp, ep, year = key
         engine = (engine or DEFAULT_ENGINE).lower()
         engine = ENGINE_NAMES.get(engine, engine)
         llm, accelerator = self._llm(name), self._accelerator(chip)
@@ -141,9 +153,9 @@ class PointReader:
         if wrong_precision or faults:
             error = "; ".join(filter(None, [wrong_precision, *faults]))
             return -1, error, engine, weights, kv_cache
-        pair = (shape.accelerator, shape.engine)
+        pair = (shape.accelerator, shape.engine, year)
         if pair not in self._known:
-            self._known[pair] = coefficients_and_band(self.calibration, shape)
+            self._known[pair] = coefficients_and_band(self.calibration, shape, year)
         known = self._known[pair]
         built = build_configuration(llm, accelerator, shape, self.calibration, limits, known)
         raised = raised_fraction(limits, engine)
