@@ -51,7 +51,7 @@ A bought server costs its depreciation (price with network adder over its life),
 infrastructure behind its provisioned watts; a rented one its price; every powered one the electricity of
 its idle watts times the PUE of its cooling. A replica costs the electricity that it draws above idle as
 long as it is in service, a unit of traffic that of its energy beyond, and its egress: a straight line
-through 42 % and 84 % of the saturated rate, within a few percent of the draw from 30 % of the load up. A
+through 42 % and 86 % of the saturated rate, within a few percent of the draw from 30 % of the load up. A
 rack turned to liquid costs the retrofit over the life of the building. Each coefficient is rounded to a
 whole micro-USD per hour. Where the day has several periods, what a unit costs counts for the period's share
 of the day, its electricity at the period's tariff.

@@ -1,7 +1,7 @@
 """The draw of a replica as a straight line in its load: an awake part, and a part for each request.
 
 The watts of continuous batching are concave in the load (`part_load`): a line from idle to full load counts
-a third too little at half load. A line through 42 % and 84 % of the saturated rate is within a few percent
+a third too little at half load. A line through 42 % and 86 % of the saturated rate is within a few percent
 of the curve from 30 % up, and stays linear for a program that decides loads: a replica in service draws
 `awake_w` above idle whatever it carries, and each request adds its energy beyond that. Where an LLM serves
 several workloads, the awake part is taken at their mean request: it belongs to the replica, not to them.
@@ -16,7 +16,7 @@ from planner.performance.profile import RequestProfile
 from planner.performance.service import ServiceColumn
 from planner.performance.types import ReplicaModel
 
-CHORD_LOADS = np.asarray([0.42, 0.84])
+CHORD_LOADS = np.asarray([0.42, 0.86])
 """Shares of the saturated rate that the line runs through; below that it lies above the curve."""
 
 
