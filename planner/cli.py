@@ -195,8 +195,8 @@ def verify(plan: PlanPath, as_json: AsJson = False) -> None:
 def simulate(
     plan: PlanPath,
     trace: Annotated[
-        Path | None,
-        typer.Option(help="Requests to send instead of sampled ones: Azure, BurstGPT, Mooncake, CSV."),
+        list[str] | None,
+        typer.Option(help="Requests to send, not sampled ones: FILE, or WORKLOAD=FILE for each of several."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal results.")] = 0,
     duration_s: Annotated[float | None, typer.Option(help="Seconds in which requests arrive.")] = None,
@@ -212,12 +212,12 @@ def simulate(
     """Replay a plan request by request; TTFT and TPOT percentiles and SLO attainment per workload."""
     from planner.plan.types import Plan
     from planner.report.replay import print_replay, write_replay_picture
-    from planner.scenario import read_trace
     from planner.simulate.replay import replay_plan
+    from planner.simulate.traced import named_traces
 
     result = replay_plan(
         Plan.load(_plan_file(plan)),
-        trace=None if trace is None else read_trace(trace).requests,
+        trace=named_traces(trace or ()),
         seed=seed,
         duration_s=duration_s,
         fail=fail or (),

@@ -102,7 +102,9 @@ def _traces_by_workload(trace: Traces | None, workloads: Mapping[str, Workload])
     if isinstance(trace, RequestTable):
         if len(workloads) != 1:
             names = ", ".join(workloads)
-            raise ValueError(f"the plan serves {len(workloads)} workloads ({names}); say whose trace it is")
+            raise ValueError(
+                f"the plan serves {len(workloads)} workloads ({names}); say whose trace it is: NAME=FILE"
+            )
         return dict.fromkeys(workloads, trace)
     unknown = [name for name in trace if name not in workloads]
     if unknown:

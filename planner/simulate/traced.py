@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 
 from planner.scenario import Scenario, read_trace
@@ -35,6 +38,26 @@ def traced_requests(scenario: Scenario) -> dict[str, RequestTable]:
             speed = 1.0
         found[workload.name] = RequestTable(table.arrival_s / speed, table.prompt, table.cached, table.output)
     return found
+
+
+def named_traces(texts: Sequence[str]) -> RequestTable | dict[str, RequestTable] | None:
+    """Read the traces of a command line: one file, or `WORKLOAD=FILE` for each; None where there are none.
+
+    Raises:
+        InputFaults: a file cannot be read.
+        ValueError: several files do not say whose they are, or one workload has two.
+    """
+    found: dict[str, RequestTable] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals or Path(text).exists():
+            if len(texts) > 1:
+                raise ValueError(f"several traces: say whose '{text}' is, WORKLOAD={text}")
+            return read_trace(text).requests
+        if name in found:
+            raise ValueError(f"the workload '{name}' has two traces")
+        found[name] = read_trace(path).requests
+    return found or None
 
 
 def busiest_part(table: RequestTable, requests: int) -> RequestTable:

@@ -6,7 +6,7 @@ import pytest
 from benchmarks import azure
 from planner.scenario.request_trace import RequestTable, Trace
 from planner.simulate.prove import solve_and_replay
-from planner.simulate.traced import busiest_part, traced_requests
+from planner.simulate.traced import busiest_part, named_traces, traced_requests
 from planner.topology import load_question
 
 
@@ -60,3 +60,17 @@ def test_the_busiest_part_of_a_long_trace() -> None:
     part = busiest_part(RequestTable(arrival, number, number, number), 3)
     assert part.prompt.tolist() == [2, 3, 4]
     assert part.arrival_s.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_traces_of_a_command_line_say_whose_they_are(tmp_path) -> None:
+    """One file alone, or a name for each of several."""
+    path = tmp_path / "a=b.csv"
+    path.write_text("t_s,in_tokens,out_tokens\n0,5,5\n1,6,5\n", encoding="utf-8")
+    assert named_traces([]) is None
+    assert named_traces([str(path)]).prompt.tolist() == [5, 6]
+    both = named_traces([f"x={path}", f"y={path}"])
+    assert both["y"].prompt.tolist() == [5, 6]
+    with pytest.raises(ValueError, match="say whose"):
+        named_traces([str(path), f"y={path}"])
+    with pytest.raises(ValueError, match="two traces"):
+        named_traces([f"y={path}", f"y={path}"])
