@@ -7,8 +7,10 @@ in proportion, links per accelerator as they are).
 
 from __future__ import annotations
 
+import math
+
 from planner.catalog import Catalog, Server
-from planner.performance.power import server_idle_w
+from planner.performance.power import server_idle_w, transient_w
 from planner.plan.types import ServerPlan
 from planner.scenario import Rent, Scenario
 
@@ -95,3 +97,26 @@ def heat_w(provisioned: int, model: Server | None) -> tuple[int, int]:
     """Return (air, liquid) watts of a server's provisioned power; they add up to it."""
     liquid = 0 if model is None else round(provisioned * model.liquid_fraction)
     return provisioned - liquid, liquid
+
+
+def host_label(name: str, cap_w: float | None, shed_priority: int | None) -> str:
+    """Return the name of a kind of host: server, `@400w` if it is capped, `~p3` if it may be shed."""
+    label = name if cap_w is None else f"{name}@{cap_w:g}w"
+    return label if shed_priority is None else f"{label}~p{shed_priority}"
+
+
+def server_label(server: ServerPlan) -> str:
+    """Return the name of the kind of host that a server of a plan is."""
+    return host_label(server.server, server.power_cap_w, server.shed_priority)
+
+
+def peak_w(model: Server | None, provisioned: int, catalog: Catalog) -> int:
+    """Return the short peak of a server, whole watts: all accelerators at once, never below provisioned."""
+    if model is None:
+        return provisioned
+    return max(provisioned, math.ceil(transient_w(model, catalog.accelerators[model.accelerator])))
+
+
+def shed_w(model: Server | None, provisioned: int, cap_w: float | None) -> int:
+    """Return what breakers must carry for a server once it is capped, whole watts."""
+    return provisioned if cap_w is None else min(provisioned, provisioned_w(model, cap_w))

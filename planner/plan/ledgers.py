@@ -21,13 +21,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+from planner.plan.breakers import WATT_TOLERANCE, limit_w, power_rows, servers_by_rack
 from planner.plan.churn import moves
 from planner.plan.content import Columns, Content, Setting, route_uses
 from planner.plan.costs import (
     MICRO,
-    WATTS_PER_KW,
     network_micro_usd_per_unit,
     plan_micro_cost,
     retrofit_usd,
@@ -40,10 +40,7 @@ from planner.plan.fabric import fabric_gb_per_request, oversubscribed
 from planner.plan.spares import spare_price_usd
 from planner.plan.traffic import SECONDS_PER_HOUR, egress_gb_s
 from planner.plan.types import LedgerRow, Ledgers, ServerPlan
-from planner.topology import loops_of, power_cases
-
-WATT_TOLERANCE = 1e-6
-"""Parts of a watt that are rounding, not power."""
+from planner.topology import loops_of
 
 MG_PER_G = 1000.0
 MG_PER_KG = 1_000_000
@@ -65,43 +62,6 @@ def plan_ledgers(content: Content, setting: Setting, columns: Columns) -> Ledger
         budget=budget_rows(content, setting, columns),
         quota=quota_rows(content, setting, columns),
     )
-
-
-def limit_w(kw: float) -> int:
-    """Return a limit in whole watts; parts of a watt are not to be had."""
-    return int(round(kw * WATTS_PER_KW, 6))
-
-
-def servers_by_rack(servers: Iterable[ServerPlan]) -> dict[str, list[ServerPlan]]:
-    """Return the powered servers of each rack that has any."""
-    racks: dict[str, list[ServerPlan]] = defaultdict(list)
-    for server in servers:
-        if server.rack is not None:
-            racks[server.rack].append(server)
-    return dict(racks)
-
-
-def power_rows(content: Content, setting: Setting) -> list[LedgerRow]:
-    """Return the rows of racks and of every power node in every case that can bind it, W."""
-    graph = setting.graph
-    of_rack = {
-        rack: sum(server.provisioned_w for server in servers)
-        for rack, servers in servers_by_rack(content.servers).items()
-    }
-    rows = [
-        LedgerRow(
-            name=f"power/rack/{rack}", used=used, limit=limit_w(graph.nodes[rack]["power_kw"]), unit="W"
-        )
-        for rack, used in sorted(of_rack.items())
-    ]
-    for case in power_cases(graph):
-        name = f"power/{graph.nodes[case.node]['level']}/{case.node}"
-        if case.lost is not None:
-            name += f"/without/{case.lost}"
-        carried = sum(share * of_rack.get(rack, 0) for rack, share in case.shares.items())
-        used = math.ceil(carried - WATT_TOLERANCE)
-        rows.append(LedgerRow(name=name, used=used, limit=limit_w(case.usable_kw), unit="W"))
-    return rows
 
 
 def server_grid_w(server: ServerPlan, setting: Setting) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 from planner.optimize.problem import VARIABLE_KINDS, Integers
 from planner.plan.assemble import Assembly
 from planner.plan.assemble.mixes import Mix
+from planner.plan.hosts import server_label
 from planner.plan.survival import NamedLoss
 from planner.plan.types import Plan, ServerPlan
 from planner.shapes import Timings
@@ -99,7 +100,7 @@ def _servers(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> 
 
 def _label(server: ServerPlan) -> str:
     """Return the name of a server's host, as `Host.label` has it."""
-    return server.server if server.power_cap_w is None else f"{server.server}@{server.power_cap_w:g}w"
+    return server_label(server)
 
 
 def _replicas(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> None:

@@ -54,8 +54,9 @@ class ServerPlan(_Record):
 
     name: unique; an existing server keeps the name it has in the topology graph.
     server: catalog id (or the name of a rented instance or accelerator). origin: existing, buy, rent.
-    power_cap_w: per accelerator. provisioned_w: what breakers carry. expected_w: what the meter reads at
-    the planned load. air_w, liquid_w: provisioned heat.
+    power_cap_w: per accelerator. shed_priority: it is capped when power is short, and serves only workloads
+    of that priority or less important ones. provisioned_w: what breakers carry. expected_w: what the
+    meter reads at the planned load. air_w, liquid_w: provisioned heat.
     """
 
     name: str
@@ -68,6 +69,7 @@ class ServerPlan(_Record):
     origin: Literal["existing", "buy", "rent"]
     rent_index: int | None = Field(default=None, description="which offer of fleet.rent")
     power_cap_w: float | None = None
+    shed_priority: int | None = None
     provisioned_w: int
     expected_w: int
     air_w: int = 0

@@ -140,6 +140,7 @@ def _server_in_rack(offer: Offer, rack: str, number: int, name: str | None) -> S
         rack=rack,
         origin=offer.origin,
         power_cap_w=offer.host.cap_w,
+        shed_priority=offer.host.shed_priority,
         provisioned_w=offer.provisioned_w,
         expected_w=offer.idle_w,
         air_w=offer.air_w,

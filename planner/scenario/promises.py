@@ -1,9 +1,10 @@
 """What must hold besides latency: limits, reliability; and what to optimize."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
 
 from planner.files import FieldProblem, FileModel
 
@@ -79,6 +80,18 @@ class Spares(FileModel):
     )
 
 
+class Shed(FileModel):
+    """One step of shedding power: servers of less important workloads are capped."""
+
+    priority: int = Field(
+        ge=1,
+        description="Servers that serve nothing more important than this are capped (1 is most important).",
+    )
+    power_caps_w: Mapping[str, PositiveFloat] = Field(
+        description="Cap per accelerator by server id, W; what is not listed is not capped."
+    )
+
+
 class Reliability(FileModel):
     """What may fail without breaking a promise."""
 
@@ -111,6 +124,12 @@ class Reliability(FileModel):
         description="Spare servers at each site for its own servers, by type; they wait unpowered, outside of"
         " the racks. None: no spares.",
     )
+    shedding: list[Shed] = Field(
+        default_factory=list,
+        description="What is capped, in this order (least important first), when an oversubscribed power node"
+        " is short; after all steps everything must fit. A server that may be capped serves only workloads of"
+        " its step's priority or less important ones.",
+    )
     headroom: float = Field(
         default=0.0, ge=0, lt=1, description="Share of every pool's capacity kept free in normal times."
     )
@@ -121,6 +140,19 @@ class Reliability(FileModel):
         description="Probability with which a replica is no slower than it was sized for: sizes on the"
         " pessimistic side of the performance model's error band. None: the central estimate (0.5).",
     )
+
+    @model_validator(mode="after")
+    def _least_important_first(self) -> Self:
+        order = [step.priority for step in self.shedding]
+        if any(after >= before for before, after in itertools.pairwise(order)):
+            raise FieldProblem(
+                f"priorities {order}", "larger numbers (less important) first, each once", at=("shedding",)
+            )
+        return self
+
+    def shed_cap_w(self, server: str, priority: int) -> float | None:
+        """Return the cap of a server of a step of shedding, None if the step does not list it."""
+        return next((s.power_caps_w.get(server) for s in self.shedding if s.priority == priority), None)
 
     def level_of(self, loss: LevelOf) -> float:
         """Return the share of demand that must be served after a loss of a kind."""

@@ -261,7 +261,7 @@ class _Physical:
         about = self.graph.nodes[node]
         usable_kw = about["usable_kw"]
         after = f" after the loss of {lost}" if lost else ""
-        if load_kw > usable_kw + _ROUNDING_KW:
+        if load_kw > usable_kw * about.get("oversubscription", 1.0) + _ROUNDING_KW:
             self.fault(
                 node,
                 field,

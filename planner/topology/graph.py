@@ -122,8 +122,15 @@ def _add_power(graph: Graph, scope: Scope) -> None:
             full_name(scope.prefix, node.name),
             "power",
             level=node.level,
-            capacity_kw=node.capacity_kw,
-            usable_kw=node.capacity_kw * share,
+            capacity_kw=node.capacity_kw * (node.units - node.spare_units),
+            usable_kw=node.capacity_kw * (node.units - node.spare_units) * share,
+            standby=node.standby,
+            oversubscription=node.oversubscription,
+            peak_kw=(
+                None
+                if node.peak_share is None
+                else node.capacity_kw * (node.units - node.spare_units) * node.peak_share
+            ),
             continuous_share=share,
             diversity=node.diversity,
             group=scope.prefix,

@@ -49,9 +49,12 @@ def power_path(graph: Graph, rack: str) -> list[str]:
 def supply_shares(graph: Graph, feeds: Iterable[str], lost: str | None = None) -> dict[str, float]:
     """Return the share of a rack's power that each power node carries, for a rack on `feeds`.
 
-    A rack draws equally from the feeds that still stand. Nothing is carried when none stands.
+    A rack draws equally from the feeds that still stand, from a standby one only when no other does.
+    Nothing is carried when none stands.
     """
     alive = [path for path in (upstream(graph, feed) for feed in feeds) if lost not in path]
+    first = [path for path in alive if not any(graph.nodes[node]["standby"] for node in path)]
+    alive = first or alive
     shares: dict[str, float] = defaultdict(float)
     for path in alive:
         for node in path:
@@ -65,7 +68,8 @@ def power_cases(graph: Graph) -> list[PowerCase]:
     In normal operation every rack draws equally from its feeds. Racks with a redundancy other than
     `none` must also run after the loss of any one power node: what stands carries all of them. For
     2N this makes each side carry everything; for 3N/2 each of three systems carries its own and half
-    of the lost one's. Situations in which a node carries no more than in another are left out.
+    of the lost one's; a standby node carries the largest of those it backs. Situations in which a node
+    carries no more than in another are left out.
     """
     members: dict[tuple[tuple[str, ...], bool], list[str]] = defaultdict(list)
     for rack, about in graph.nodes(data=True):
@@ -92,7 +96,7 @@ def power_cases(graph: Graph) -> list[PowerCase]:
             if share > normal[index].get(node, 0.0)
         }
         for node in burdened:
-            case = {i: share for i, share in carried[node][None].items() if i not in after}
+            case = {i: share for i, share in carried[node].get(None, {}).items() if i not in after}
             case |= {i: shares[node] for i, shares in after.items() if shares.get(node)}
             carried[node][lost] = case
 

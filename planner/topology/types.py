@@ -44,7 +44,30 @@ class PowerNode(FileModel):
 
     name: Name = Field(description="Name within the site, e.g. `A`.")
     level: Level = Field(default="feed", description="Where in the chain it stands.")
-    capacity_kw: float = Field(gt=0, description="Rating of the breaker or device, kW of IT load.")
+    capacity_kw: float = Field(
+        gt=0, description="Rating of the breaker or device (of each module), kW of IT load."
+    )
+    units: PositiveInt = Field(default=1, description="Modules that share the load, e.g. of a UPS.")
+    spare_units: int = Field(
+        default=0, ge=0, description="Modules of these that stand by (N+1: 1). They are not counted."
+    )
+    standby: bool = Field(
+        default=False,
+        description="True: carries nothing while the other feeds of a rack stand, and takes over what one of"
+        " them leaves (the reserve of a block-redundant N+1 system).",
+    )
+    peak_share: float | None = Field(
+        default=None,
+        gt=0,
+        description="Share of the rating that short peaks (some 100 ms) may reach, all accelerators at once"
+        " above their rating. None: not checked.",
+    )
+    oversubscription: float = Field(
+        default=1.0,
+        ge=1,
+        description="How far the provisioned power of servers may exceed what it carries all the time. Above"
+        " 1, what `reliability.shedding` caps when power is short must fit.",
+    )
     parent: str | None = Field(default=None, description="What it hangs on. None: on the grid.")
     continuous_share: float | None = Field(
         default=None,
@@ -59,6 +82,16 @@ class PowerNode(FileModel):
         description="How far the limits of the racks below may together exceed it; `topology check`"
         " faults more. The load itself never may.",
     )
+
+    @model_validator(mode="after")
+    def _some_module_works(self) -> Self:
+        if self.spare_units >= self.units:
+            raise FieldProblem(
+                f"{self.spare_units} spare of {self.units}",
+                "fewer spare units than units",
+                at=("spare_units",),
+            )
+        return self
 
 
 class CoolingLoop(FileModel):

@@ -15,7 +15,50 @@ EQUATIONS = (
     (
         "{family}/{kind}/{name}",
         r"\sum_{v} a_{rv}\, x_v \le b_r \qquad \forall r",
-        "the amounts of limit r that servers, racks, replicas and traffic use add up to at most the limit",
+        "the amounts of limit r that servers, racks, replicas and traffic use add up to at most the limit; "
+        "the rows below are all of this form",
+    ),
+    (
+        "power/{level}/{node}, power/{level}/{node}/without/{lost}",
+        r"\sum_j s^e_{nj}\, w_j\, \mathrm{servers}_j \le o_n b_n \qquad \forall n, e",
+        "provisioned watts w of servers, by the share s of their rack that node n carries in normal "
+        "operation and after each loss e of another node (2N: all, 3N/2: half of the lost one's more, a "
+        "standby node: nothing until then); b is the rating of the modules in service times the continuous share, o the "
+        "oversubscription (1 unless stated)",
+    ),
+    (
+        "power/{level}/{node}/.../shed",
+        r"\sum_j s^e_{nj}\, w^{shed}_j\, \mathrm{servers}_j \le b_n \qquad \forall n : o_n > 1, e",
+        "what is left when all steps of `reliability.shedding` are taken: servers that serve only less "
+        "important workloads, at their lower cap",
+    ),
+    (
+        "power/{level}/{node}/.../peak",
+        r"\sum_j s^e_{nj}\, \max(w_j, w^{peak}_j)\, \mathrm{servers}_j \le b^{peak}_n",
+        "short peaks of all accelerators at once, where a node states what it may carry for some 100 ms",
+    ),
+    (
+        "grid/site/{site}, grid/total",
+        r"\sum_j \lceil w_j\, \mathrm{PUE}_j \rceil\, \mathrm{servers}_j \le b_s",
+        "provisioned watts with cooling, against the grid contract",
+    ),
+    (
+        "heat/{medium}/{loop}",
+        r"\sum_{j \in J_c} w^{medium}_j\, \mathrm{servers}_j \le (n_c - n^{spare}_c)\, u_c\, d_c",
+        "the air or liquid part of provisioned watts, against the cooling units in service at what the "
+        "hottest design day leaves of them",
+    ),
+    (
+        "budget/capex, budget/opex, carbon/total, carbon/per_mtok, expected/total",
+        r"\sum_v a_{rv}\, x_v \le b_r",
+        "money paid at once (servers, retrofits, spares, reserved units); running cost, carbon and expected "
+        "watts of servers, awake replicas and traffic; for carbon per token each unserved unit lowers it",
+    ),
+    (
+        "servers/total, stock/{server}, delivery/{server}, churn/moves",
+        r"\sum_v a_{rv}\, x_v \le b_r",
+        "counts: powered servers; bought servers and spares, against the stock and what arrives in time; "
+        "replicas started away from the plan in force",
     ),
 )
 

@@ -38,7 +38,6 @@ from planner.plan.assemble.limits import (
     grid_rows,
     heat_rows,
     network_rows,
-    power_rows,
 )
 from planner.plan.assemble.mixes import Mix, rack_mixes
 from planner.plan.assemble.offers import (
@@ -58,6 +57,7 @@ from planner.plan.assemble.paths import (
     serving_paths,
 )
 from planner.plan.assemble.periods import day_of
+from planner.plan.assemble.power import power_rows
 from planner.plan.assemble.quotas import quota_rows
 from planner.plan.assemble.serving import (
     Offering,
@@ -237,7 +237,7 @@ def _assemble(question: Question, timings: Timings) -> Assembly:
         flows=flows,
         assignments=assignments,
         ledgers=(
-            power_rows(graph, classes, offers),
+            *power_rows(graph, classes, offers),
             grid_rows(graph, scenario, offers),
             heat_rows(graph, offers),
             network_rows(

@@ -15,7 +15,7 @@ from planner.plan.assemble.offers import Offer
 from planner.plan.assemble.spares import spare_price_usd
 from planner.plan.fabric import oversubscribed
 from planner.scenario import Scenario
-from planner.topology import RackClass, power_cases
+from planner.topology import RackClass
 from planner.topology.nodes import Graph
 
 WATTS_PER_KW = 1000
@@ -55,29 +55,6 @@ class Rows:
         return Ledger(
             self.family, tuple(self.names), integers(self.limits), self.unit, tuple(self.sources), tables
         )
-
-
-def power_rows(graph: Graph, classes: Sequence[RackClass], offers: Sequence[Offer]) -> Ledger:
-    """Return the rows of every power node: in normal operation and after the loss of what backs it."""
-    rows = Rows("power", "W")
-    by_class: dict[str, list[int]] = defaultdict(list)
-    for j, offer in enumerate(offers):
-        if offer.rack_class is not None:
-            by_class[offer.rack_class.name].append(j)
-    first_member = {rack_class.members[0]: rack_class for rack_class in classes}
-    for case in power_cases(graph):
-        node = graph.nodes[case.node]
-        name = f"power/{node['level']}/{case.node}"
-        if case.lost is not None:
-            name += f"/without/{case.lost}"
-        source = f"topology: capacity_kw of {case.node}"
-        row = rows.add(name, int(round(case.usable_kw * WATTS_PER_KW, 6)), source)
-        for rack, share in case.shares.items():
-            if rack not in first_member:
-                continue
-            for j in by_class[first_member[rack].name]:
-                rows.use("servers", row, j, int(np.ceil(offers[j].provisioned_w * share - 1e-6)))
-    return rows.ledger()
 
 
 def grid_rows(graph: Graph, scenario: Scenario, offers: Sequence[Offer]) -> Ledger:

@@ -12,7 +12,15 @@ from typing import Literal
 
 from planner.catalog import Accelerator, Catalog, Server
 from planner.performance.power import server_idle_w
-from planner.plan.hosts import rented_accelerator, rented_accelerators, rented_name, rented_server
+from planner.plan.hosts import (
+    host_label,
+    peak_w,
+    rented_accelerator,
+    rented_accelerators,
+    rented_name,
+    rented_server,
+    shed_w,
+)
 from planner.plan.tariff import usd_per_kwh
 from planner.scenario import Economics, Rent, Scenario
 from planner.scenario.economics import HOURS_PER_YEAR
@@ -30,7 +38,8 @@ class Host:
 
     name: server id, or instance or accelerator id for rented ones without a server in the catalog.
     server: the catalog's entry (for a rented accelerator: a likeness of it), None if only a name.
-    rented: rented servers share no fast fabric, so no replica spans them.
+    rented: rented servers share no fast fabric, so no replica spans them. shed_priority: it may be capped
+    when power is short, and serves only workloads of this priority or less important ones.
     """
 
     name: str
@@ -39,11 +48,12 @@ class Host:
     server: Server | None
     cap_w: float | None
     rented: bool = False
+    shed_priority: int | None = None
 
     @property
     def label(self) -> str:
-        """Name with the cap, unique among hosts."""
-        return self.name if self.cap_w is None else f"{self.name}@{self.cap_w:g}w"
+        """Name with cap and shedding, unique among hosts."""
+        return host_label(self.name, self.cap_w, self.shed_priority)
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,8 @@ class Offer:
 
     rack_class: None for rented servers. maximum: None if only space, stock and limits bound it.
     rent_index: which entry of fleet.rent. retrofit: stands only in racks turned to liquid.
-    pue: PUE of its heat split at its site.
+    pue: PUE of its heat split at its site. shed_w: provisioned once it is capped because power is short.
+    peak_w: short peak.
     """
 
     host: Host
@@ -64,6 +75,8 @@ class Offer:
     rent_index: int | None
     retrofit: bool
     provisioned_w: int
+    shed_w: int
+    peak_w: int
     idle_w: int
     air_w: int
     liquid_w: int
@@ -136,13 +149,14 @@ def rack_offers(
     scenario: Scenario,
     catalog: Catalog,
 ) -> Iterator[Offer]:
-    """Yield existing and buyable servers of every rack class, uncapped and at each cap allowed."""
-    allowed = scenario.fleet.power_caps_w
+    """Yield existing and buyable servers of every rack class, uncapped and at each cap allowed.
+
+    Where power nodes are oversubscribed, also as servers that may be capped when power is short.
+    """
     for rack_class in classes:
         for server_id, count in rack_class.existing.items():
-            server = catalog.servers[server_id]
-            for cap in (None, *allowed.get(server_id, ())):
-                yield _in_rack(graph, rack_class, server, "existing", cap, scenario, catalog, count)
+            for host in kinds_of_host(graph, scenario, catalog.servers[server_id]):
+                yield _in_rack(graph, rack_class, host, "existing", scenario, catalog, count)
         for server_id in scenario.fleet.buy:
             server = catalog.servers[server_id]
             retrofit = rack_class.attributes["retrofit"]
@@ -150,18 +164,28 @@ def rack_offers(
             if server.cooling == "liquid" and not liquid_here and retrofit is None:
                 continue
             turned = server.cooling == "liquid" and not liquid_here
-            for cap in (None, *allowed.get(server_id, ())):
-                yield _in_rack(
-                    graph, rack_class, server, "buy", cap, scenario, catalog, None, retrofit=turned
+            for host in kinds_of_host(graph, scenario, server):
+                yield _in_rack(graph, rack_class, host, "buy", scenario, catalog, None, retrofit=turned)
+
+
+def kinds_of_host(graph: Graph, scenario: Scenario, server: Server) -> Iterator[Host]:
+    """Yield a server at each cap it may have, and each of these as one that may be shed."""
+    short = any(about.get("oversubscription", 1.0) > 1 for _, about in graph.nodes(data=True))
+    for cap in (None, *scenario.fleet.power_caps_w.get(server.id, ())):
+        yield Host(server.id, server.accelerator, server.accelerators, server, cap)
+        for step in scenario.reliability.shedding if short else ():
+            lower = step.power_caps_w.get(server.id)
+            if lower is not None and (cap is None or lower < cap):
+                yield Host(
+                    server.id, server.accelerator, server.accelerators, server, cap, False, step.priority
                 )
 
 
 def _in_rack(
     graph: Graph,
     rack_class: RackClass,
-    server: Server,
+    host: Host,
     origin: Origin,
-    cap_w: float | None,
     scenario: Scenario,
     catalog: Catalog,
     each_rack: int | None,
@@ -169,15 +193,20 @@ def _in_rack(
     retrofit: bool = False,
 ) -> Offer:
     site = graph.nodes[rack_class.site]
+    server = host.server
+    assert server is not None  # what stands in a rack is a server of the catalog
     accelerator = catalog.accelerators[server.accelerator]
-    provisioned = provisioned_watts(server, cap_w)
+    provisioned = provisioned_watts(server, host.cap_w)
+    lower = None
+    if host.shed_priority is not None:
+        lower = scenario.reliability.shed_cap_w(server.id, host.shed_priority)
     air, liquid = heat_split(provisioned, server)
     pue = mean_pue(server, site)
     idle = idle_watts(server, accelerator)
     price = server_price_usd(server, scenario) if origin == "buy" else 0.0
     depreciation, maintenance, infrastructure = owning_micro_usd(price, provisioned, scenario.economics)
     return Offer(
-        host=Host(server.id, server.accelerator, server.accelerators, server, cap_w),
+        host=host,
         origin=origin,
         site=rack_class.site,
         fabric_domain=rack_class.fabric_domain,
@@ -186,6 +215,8 @@ def _in_rack(
         rent_index=None,
         retrofit=retrofit,
         provisioned_w=provisioned,
+        shed_w=shed_w(server, provisioned, lower),
+        peak_w=peak_w(server, provisioned, catalog),
         idle_w=idle,
         air_w=air,
         liquid_w=liquid,
@@ -246,6 +277,8 @@ def rent_offers(graph: Graph, scenario: Scenario, catalog: Catalog) -> Iterator[
             rent_index=index,
             retrofit=False,
             provisioned_w=0 if host.server is None else round(host.server.rated_w),
+            shed_w=0,
+            peak_w=0,
             idle_w=power,
             air_w=0,
             liquid_w=0,

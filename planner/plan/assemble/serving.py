@@ -7,7 +7,7 @@ round trip from an origin to a site is taken out of the TTFT, so a shape's rate 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planner.catalog import Catalog
 from planner.performance.handover import wire_rate_rps
@@ -168,6 +168,7 @@ def timed_offering(
         skip_beaten=prune and {name for _, name in scenario.objective.goals} <= PRICED_GOALS,
         prune=prune,
     )
+    _without_important(menu, by_label, scenario)
     return Offering(menu, refused, routes)
 
 
@@ -178,6 +179,21 @@ def counts_replicas(scenario: Scenario) -> bool:
     """
     counted = bool(scenario.replicas) or any(workload.loras for workload in scenario.workloads)
     return counted or any(workload.ramp_per_min for workload in scenario.workloads)
+
+
+def _without_important(menu: Menu, hosts: Mapping[str, Host], scenario: Scenario) -> None:
+    """Take workloads that are too important off hosts that may be capped when power is short."""
+    priority = {workload.name: workload.priority for workload in scenario.workloads}
+    kept: list[MenuEntry] = []
+    for entry in menu.entries:
+        least = hosts[entry.server].shed_priority
+        if least is None:
+            kept.append(entry)
+            continue
+        columns = {p: c for p, c in entry.columns.items() if priority[p.workload] >= least}
+        if columns:
+            kept.append(replace(entry, columns=columns))
+    menu.entries = kept
 
 
 def _allowances(
@@ -209,7 +225,7 @@ def _allowances(
 
 
 def table_offering(
-    scenario: Scenario, table: RateTable, hosts: Iterable[Host], routes: list[Route]
+    scenario: Scenario, table: RateTable, hosts: Sequence[Host], routes: list[Route]
 ) -> Offering:
     """Take the rates from the user's own measurements: (shape, workload) -> requests/s."""
     promises = _unique(route.promise for route in routes)
@@ -239,6 +255,7 @@ def table_offering(
             servers = size // box if size > box else 0
             entry = MenuEntry(shape, host.label, servers, None, columns, columns)
             (menu.entries if columns else menu.useless).append(entry)
+    _without_important(menu, {host.label: host for host in hosts}, scenario)
     return Offering(menu, refused, routes)
 
 

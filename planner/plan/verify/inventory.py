@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from planner.performance.power import idle_w as accelerator_idle_w
+from planner.plan.breakers import servers_by_rack
 from planner.plan.hosts import (
     heat_w,
     offer_of,
@@ -15,7 +16,6 @@ from planner.plan.hosts import (
     rented_name,
     server_model,
 )
-from planner.plan.ledgers import servers_by_rack
 from planner.plan.types import ServerPlan
 from planner.plan.verify.context import Context
 from planner.plan.verify.violation import Violation, exceeds
@@ -111,6 +111,11 @@ def _figures(server: ServerPlan, context: Context) -> Iterator[Violation]:
             text = f"caps accelerators at {cap:g} W, outside of idle to {accelerator.tdp_w:g} W"
             row = f"servers/{server.name}/power_cap_w"
             yield Violation(row, FAMILY, text, cap, accelerator.tdp_w, "W")
+    if server.shed_priority is not None:
+        rules = context.setting.scenario.reliability
+        if rules.shed_cap_w(server.server, server.shed_priority) is None:
+            text = f"is capped when power is short at step {server.shed_priority}, which is none"
+            yield Violation(f"servers/{server.name}/shed_priority", FAMILY, text)
     provisioned = provisioned_w(model, server.power_cap_w)
     air, liquid = (0, 0) if server.origin == "rent" else heat_w(provisioned, model)
     expected = {"provisioned_w": provisioned, "air_w": air, "liquid_w": liquid}

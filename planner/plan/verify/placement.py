@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
 from planner.plan.content import Slice, read_slice
+from planner.plan.hosts import server_label
 from planner.plan.types import ReplicaGroup, ServerPlan
 from planner.plan.verify.context import Context
 from planner.plan.verify.violation import Violation
@@ -121,7 +122,7 @@ def _place(group: ReplicaGroup, slices: Sequence[Slice], context: Context) -> It
 
 def _host(group: ReplicaGroup, server: ServerPlan) -> Iterator[str]:
     """Yield why a server is no host for a group."""
-    label = server.server if server.power_cap_w is None else f"{server.server}@{server.power_cap_w:g}w"
+    label = server_label(server)
     for what, of_group, of_server in (
         ("site", group.site, server.site),
         ("fabric domain", group.fabric_domain, server.fabric_domain),

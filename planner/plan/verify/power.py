@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from planner.plan.ledgers import WATT_TOLERANCE, limit_w, servers_by_rack
+from planner.performance.power import transient_w
+from planner.plan.breakers import WATT_TOLERANCE, limit_w, servers_by_rack
+from planner.plan.hosts import server_model
 from planner.plan.verify.context import Context
 from planner.plan.verify.violation import Violation
 from planner.topology.nodes import Graph
@@ -22,9 +25,12 @@ FAMILY = "power"
 
 @dataclass(frozen=True)
 class Load:
-    """Racks on the same feeds: the power path of each feed, and what the racks draw together, W."""
+    """Racks on the same feeds: the power path of each feed, which of them stand by for the others, and what
+    the racks draw together, W.
+    """
 
     paths: tuple[frozenset[str], ...]
+    reserve: tuple[bool, ...]
     redundant: bool
     watts: int
 
@@ -42,11 +48,45 @@ def check(context: Context) -> Iterator[Violation]:
         if watts > limit:
             text = f"servers need {watts} W, the rack may take {limit} W"
             yield Violation(f"power/rack/{rack}", FAMILY, text, watts, limit, "W")
-    loads = list(rack_loads(graph, of_rack))
-    yield from _over(graph, carried(loads, None), None)
-    threatened = {node for load in loads if load.redundant for path in load.paths for node in path}
-    for lost in sorted(threatened):
-        yield from _over(graph, carried(loads, lost), lost)
+    situations = [
+        ("", of_rack, lambda about: about["usable_kw"] * about["oversubscription"]),
+        ("/shed", _after_shedding(context, of_rack), lambda about: about["usable_kw"]),
+        ("/peak", _at_peak(context, of_rack), lambda about: about["peak_kw"]),
+    ]
+    for ending, watts_of, limit_kw in situations:
+        loads = list(rack_loads(graph, watts_of))
+        yield from _over(graph, carried(loads, None), None, ending, limit_kw)
+        threatened = {node for load in loads if load.redundant for path in load.paths for node in path}
+        for lost in sorted(threatened):
+            yield from _over(graph, carried(loads, lost), lost, ending, limit_kw)
+
+
+def _after_shedding(context: Context, of_rack: Mapping[str, int]) -> dict[str, int]:
+    """Return the watts of each rack once every server that may be capped is."""
+    scenario, catalog = context.setting.scenario, context.setting.catalog
+    left = dict(of_rack)
+    for server in context.plan.servers:
+        if server.shed_priority is None or server.rack not in left:
+            continue
+        cap = scenario.reliability.shed_cap_w(server.server, server.shed_priority)
+        model = server_model(server, scenario, catalog)
+        if cap is not None and model is not None:
+            capped = round(min(model.rated_w, model.host_w + model.accelerators * cap))
+            left[server.rack] -= max(0, server.provisioned_w - capped)
+    return left
+
+
+def _at_peak(context: Context, of_rack: Mapping[str, int]) -> dict[str, int]:
+    """Return the watts of each rack in a short peak of all its accelerators at once."""
+    catalog = context.setting.catalog
+    highest = dict.fromkeys(of_rack, 0)
+    for server in context.plan.servers:
+        if server.rack not in highest:
+            continue
+        model = server_model(server, context.setting.scenario, catalog)
+        peak = 0.0 if model is None else transient_w(model, catalog.accelerators[model.accelerator])
+        highest[server.rack] += max(server.provisioned_w, math.ceil(peak))
+    return highest
 
 
 def rack_loads(graph: Graph, of_rack: Mapping[str, int]) -> Iterator[Load]:
@@ -56,7 +96,9 @@ def rack_loads(graph: Graph, of_rack: Mapping[str, int]) -> Iterator[Load]:
         feeds = sorted(above for above, _, kind in graph.in_edges(rack, keys=True) if kind == "power")
         together[tuple(feeds), graph.nodes[rack]["redundancy"] != "none"] += watts
     for (names, redundant), watts in together.items():
-        yield Load(tuple(path_to_grid(graph, name) for name in names), redundant, watts)
+        paths = tuple(path_to_grid(graph, name) for name in names)
+        reserve = tuple(any(graph.nodes[node]["standby"] for node in path) for path in paths)
+        yield Load(paths, reserve, redundant, watts)
 
 
 def path_to_grid(graph: Graph, node: str) -> frozenset[str]:
@@ -74,25 +116,36 @@ def path_to_grid(graph: Graph, node: str) -> frozenset[str]:
 def carried(loads: list[Load], lost: str | None) -> dict[str, float]:
     """Return what every power node carries, W, when `lost` is gone.
 
-    Racks draw equally from the feeds that stand. Racks without redundancy go down with a feed, and are
-    left as they were: their load is never moved.
+    Racks draw equally from the feeds that stand, from those in reserve only when no other does. Racks
+    without redundancy go down with a feed, and are left as they were: their load is never moved.
     """
     watts: dict[str, float] = defaultdict(float)
     for load in loads:
-        standing = [path for path in load.paths if lost not in path]
-        if not load.redundant:
-            standing = list(load.paths)
+        every = list(zip(load.paths, load.reserve, strict=True))
+        alive = [(path, reserve) for path, reserve in every if lost not in path or not load.redundant]
+        standing = [path for path, reserve in alive if not reserve] or [path for path, _ in alive]
         for path in standing:
             for node in path:
                 watts[node] += load.watts / len(standing)
     return dict(watts)
 
 
-def _over(graph: Graph, watts: Mapping[str, float], lost: str | None) -> Iterator[Violation]:
+def _over(
+    graph: Graph,
+    watts: Mapping[str, float],
+    lost: str | None,
+    ending: str,
+    limit_kw: Callable[[Mapping[str, Any]], float | None],
+) -> Iterator[Violation]:
     for node, load in sorted(watts.items()):
-        used, limit = math.ceil(load - WATT_TOLERANCE), limit_w(graph.nodes[node]["usable_kw"])
+        about = graph.nodes[node]
+        most = limit_kw(about)
+        if most is None or (ending == "/shed" and about["oversubscription"] <= 1):
+            continue
+        used, limit = math.ceil(load - WATT_TOLERANCE), limit_w(most)
         if node != lost and used > limit:
-            row = f"power/{graph.nodes[node]['level']}/{node}"
+            row = f"power/{about['level']}/{node}"
             when = "" if lost is None else f" when {lost} is lost"
             text = f"carries {used} W of {limit} W{when}"
-            yield Violation(row if lost is None else f"{row}/without/{lost}", FAMILY, text, used, limit, "W")
+            row = row if lost is None else f"{row}/without/{lost}"
+            yield Violation(row + ending, FAMILY, text, used, limit, "W")

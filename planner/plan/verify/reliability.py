@@ -19,13 +19,14 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
 from planner.performance.service import ServiceColumn
+from planner.plan.hosts import server_label
 from planner.plan.ledgers import rack_loops
 from planner.plan.types import ServerPlan
 from planner.plan.verify.context import Context
 from planner.plan.verify.periods import DemandKey, demanded_units, may_serve_in
 from planner.plan.verify.power import path_to_grid
 from planner.plan.verify.quality import may_answer
-from planner.plan.verify.traffic import may_serve_at
+from planner.plan.verify.traffic import important_enough, may_serve_at
 from planner.plan.verify.violation import Violation
 from planner.scenario.promises import LevelOf
 from planner.topology import rack_classes, rtt_ms
@@ -136,7 +137,7 @@ def _server_row(server: ServerPlan) -> str:
 
 def _group_of(server: ServerPlan) -> str:
     """Return the name of the servers that are alike: fabric domain (or rented place), type and cap."""
-    label = server.server if server.power_cap_w is None else f"{server.server}@{server.power_cap_w:g}w"
+    label = server_label(server)
     return f"{server.fabric_domain or server.site}/{label}"
 
 
@@ -168,7 +169,8 @@ def _feed_failures(servers: Sequence[ServerPlan], context: Context) -> Iterator[
         if not paths:
             continue
         redundant = graph.nodes[server.rack]["redundancy"] != "none"
-        deadly = frozenset.intersection(*paths) if redundant else frozenset().union(*paths)
+        main = [path for path in paths if not any(graph.nodes[node]["standby"] for node in path)]
+        deadly = frozenset.intersection(*paths) if redundant else frozenset().union(*(main or paths))
         for node in deadly:
             if graph.nodes[node]["level"] == "feed":
                 lost.setdefault(node, set()).add(server.name)
@@ -239,6 +241,8 @@ class _Routing:
                 if len(facts) < len(way) or len({fact.site for fact in facts}) > 1:
                     continue
                 site = facts[0].site
+                if not all(important_enough(workload, fact) for fact in facts):
+                    continue
                 if not may_serve_at(workload, site, context) or not all(
                     may_answer(workload, fact.shape.llm, fact.shape.weights, context) for fact in facts
                 ):

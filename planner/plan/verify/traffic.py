@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from planner.plan.content import RTT_TOLERANCE_MS
+from planner.plan.content import RTT_TOLERANCE_MS, PoolFacts
 from planner.plan.types import RoutePlan
 from planner.plan.verify.context import Context
 from planner.plan.verify.handover import check_handover
@@ -130,6 +130,10 @@ def _pools(route: RoutePlan, workload: Workload, context: Context) -> Iterator[V
         if shape.llm != route.llm:
             text = f"says {route.llm}, but {pool} runs {shape.llm}"
             yield Violation(row, FAMILY, text)
+        least = context.pools[pool].first.shed_priority
+        if not important_enough(workload, context.pools[pool]):
+            text = f"{pool} may be capped when power is short: it serves no workload above priority {least}"
+            yield Violation(f"shedding/{pool}/{route.workload}", FAMILY, text, workload.priority, least, "")
         if not may_answer(workload, shape.llm, shape.weights, context):
             score = score_of(workload, shape.llm, shape.weights, context)
             text = f"{pool} runs {shape.llm} in {shape.weights}, which {route.workload} does not allow"
@@ -138,6 +142,12 @@ def _pools(route: RoutePlan, workload: Workload, context: Context) -> Iterator[V
                 yield Violation(f"quality/{route.workload}/{pool}", FAMILY, text, score, workload.quality, "")
             else:
                 yield Violation(f"precision/{route.workload}/{pool}", FAMILY, text)
+
+
+def important_enough(workload: Workload, pool: PoolFacts) -> bool:
+    """Return whether a pool may serve a workload: what may be capped serves nothing more important."""
+    least = pool.first.shed_priority
+    return least is None or workload.priority >= least
 
 
 def _demands(context: Context) -> Iterator[Violation]:
