@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from planner.catalog.provenance import NOT_STATED, CatalogEntry, Source, is_stated, provenance_problems
-from planner.files import Document, InputFault, InputFaults, close_matches, validate
+from planner.files import Document, InputFault, InputFaults, close_matches, nearest, validate
 
 Entry = TypeVar("Entry", bound=CatalogEntry | Source)
 
@@ -67,7 +67,7 @@ def shape_faults(document: Document) -> list[InputFault]:
     for name, section in data.items():
         if name not in SECTIONS:
             found, allowed = f"the unknown section '{name}'", "one of " + ", ".join(SECTIONS)
-            faults.append(document.fault((name,), found, allowed, close_matches(name, SECTIONS)))
+            faults.append(document.fault((name,), found, allowed, nearest(name, SECTIONS)))
         elif section is not None and not isinstance(section, Mapping):
             faults.append(document.fault((name,), "no mapping", "a mapping of id to entry"))
         else:

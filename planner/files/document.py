@@ -116,7 +116,7 @@ def read_document(path: str | Path) -> Document:
     except FileNotFoundError:
         folder = path.parent
         siblings = [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
-        advice = close_matches(path.name, siblings) if siblings else f"{folder} does not exist"
+        advice = close_matches(path.name, siblings) if folder.is_dir() else f"{folder} does not exist"
         fault = InputFault(name, None, "", "no such file", "a YAML or JSON file", advice)
         raise InputFaults([fault]) from None
     except IsADirectoryError:

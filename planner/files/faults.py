@@ -71,6 +71,12 @@ class FieldProblems(ValueError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Return "did you mean 'a'?" for the nearest of choices that are listed anyway, or ""."""
+    hint = close_matches(name, choices, 1)
+    return hint if hint.startswith("did you mean") else ""
+
+
 def close_matches(name: str, choices: Iterable[str], limit: int = 3) -> str:
     """Return "did you mean 'a' or 'b'?" for the nearest `choices`, or the choices if few, or ""."""
     known = sorted({str(choice) for choice in choices})

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from planner.files.document import Document, Loc
-from planner.files.faults import FieldProblem, FieldProblems, InputFault, InputFaults, close_matches
+from planner.files.faults import FieldProblem, FieldProblems, InputFault, InputFaults, nearest
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -123,7 +123,7 @@ def _plain_fault(model_class: type[BaseModel], document: Document, item: Any) ->
             loc,
             f"the unknown field '{raw[-1]}'",
             "one of " + ", ".join(sorted(names)) if names else "no such field",
-            close_matches(str(raw[-1]), names, 1) if names else "",
+            nearest(str(raw[-1]), names),
         )
     return document.fault(loc, _shown(item.get("input")), _allowed(item))
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from planner.catalog import KINDS, UnknownEntry, catalog_entry, catalog_rows, load_catalog
 from planner.catalog.rows import kind_of
-from planner.files import close_matches
+from planner.files import close_matches, nearest
 from planner.report.topology import print_tree, topology_record
 from planner.report.wide import print_wide, wide_table
 from planner.scenario.presets import Preset, workload_presets
@@ -120,9 +120,8 @@ def _preset_record(name: str) -> dict[str, Any]:
 
 def _no_such_kind(kind: str) -> str:
     kinds = [*KINDS, TOPOLOGIES, PRESETS]
-    hint = close_matches(kind, kinds)
-    near = f" ({hint})" if hint.startswith("did you mean") else ""
-    return f"no catalog kind '{kind}'; there are {', '.join(kinds)}{near}"
+    hint = nearest(kind, kinds)
+    return f"no catalog kind '{kind}'; there are {', '.join(kinds)}" + (f" ({hint})" if hint else "")
 
 
 def _topology_row(name: str) -> dict[str, Any]:

@@ -30,8 +30,11 @@ Pue = Annotated[float, Field(ge=1)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 """How many racks or copies; the limit keeps a slip of the finger from filling the memory."""
 
-MOST_RACKS_AND_SERVERS = 1_000_000
-"""Racks and servers of one site; a million accelerators in 8-GPU servers need a seventh of it."""
+MOST_RACKS_AND_SERVERS = 300_000
+"""Racks and servers of one site; a million accelerators in 8-GPU servers need half of it."""
+
+MOST_LINKS = 500_000
+"""Links between racks, leaves and spines of one site; the largest shipped site has 2,000."""
 
 FewServers = Annotated[int, Field(ge=1, le=1_000)]
 
@@ -353,6 +356,7 @@ class Topology(FileModel):
 
     @model_validator(mode="after")
     def _not_beyond_measure(self) -> Self:
+        problems: list[FieldProblem] = []
         for at, site in enumerate(self.sites):
             parts: list[tuple[Equipment, int]] = [(site, 1), *((b, b.count) for b in site.blocks)]
             size = sum(
@@ -361,12 +365,26 @@ class Topology(FileModel):
                 for group in part.racks
             )
             if size > MOST_RACKS_AND_SERVERS:
-                raise FieldProblem(
-                    f"{size:,} racks and servers",
-                    f"at most {MOST_RACKS_AND_SERVERS:,} at a site",
-                    "check the counts",
-                    at=("sites", at),
+                problems.append(
+                    FieldProblem(
+                        f"{size:,} racks and servers",
+                        f"at most {MOST_RACKS_AND_SERVERS:,} at a site",
+                        "check the counts",
+                        at=("sites", at),
+                    )
                 )
+            links = sum(copies * _links(part, site) for part, copies in parts)
+            if links > MOST_LINKS and size <= MOST_RACKS_AND_SERVERS:
+                problems.append(
+                    FieldProblem(
+                        f"{links:,} links between racks and switches",
+                        f"at most {MOST_LINKS:,} at a site",
+                        "give blocks fabric domains of their own, or check the counts of leaves and spines",
+                        at=("sites", at),
+                    )
+                )
+        if problems:
+            raise FieldProblems(problems)
         return self
 
     @property
@@ -384,6 +402,16 @@ class Topology(FileModel):
             if site.name == name:
                 return site
         raise KeyError(name)
+
+
+def _links(part: Equipment, site: Site) -> int:
+    """Return how many links a site or a copy of a block has: racks to leaves, leaves to spines."""
+    domains = {domain.name: domain for domain in (*site.fabric_domains, *part.fabric_domains)}
+    nearest = next(iter((*part.fabric_domains, *site.fabric_domains)), FabricDomain(name="fabric"))
+    racks = sum(
+        group.count * domains.get(group.fabric_domain or nearest.name, nearest).leaves for group in part.racks
+    )
+    return racks + sum(domain.leaves * domain.spines for domain in part.fabric_domains)
 
 
 def _repeated_equipment(part: Equipment, at: tuple[str | int, ...]) -> list[FieldProblem]:

@@ -179,7 +179,13 @@ def test_counts_beyond_measure_are_refused(site: dict[str, Any], catalog: Catalo
     assert only(site, catalog)[0] == "sites.a.racks.r.count"
     site["racks"][0]["count"] = 50_000
     site["blocks"] = [{"name": "b", "count": 50, "racks": [site.pop("racks")[0]]}]
-    assert "at most 1,000,000 at a site" in only(site, catalog)[1]
+    assert "at most 300,000 at a site" in only(site, catalog)[1]
+
+
+def test_links_beyond_measure_are_refused(site: dict[str, Any], catalog: Catalog) -> None:
+    """A thousand racks on a thousand leaves would be a million cables."""
+    site["fabric_domains"][0].update(leaves=1024, spines=1024)
+    assert "1,051,648 links" in only(site, catalog)[1]
 
 
 STAGES = """\
