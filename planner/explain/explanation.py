@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Literal
 
 from planner.explain.marginals import binding, used_by_row
 from planner.explain.prices import price_effects
@@ -27,24 +28,41 @@ EXPLANATION_S = 25.0
 WHOLE_S = 5.0
 """Time to solve the integer program again with a little more of something."""
 
+LATE = "time ran out: some promises were not looked at (give it more with --time-limit-s)"
+
 MOST_WHOLE = 3
 """Promises that are checked on the integer program."""
 
 
-def explain(plan: Plan, time_limit_s: float = EXPLANATION_S, whole: int = MOST_WHOLE) -> Explanation:
+LARGE_PLAN = 2_000
+"""Accelerators of a plan beyond which it is explained among the shapes that it uses."""
+
+Shapes = Literal["auto", "all", "used"]
+"""Which shapes an explanation reckons with."""
+
+
+def explain(
+    plan: Plan,
+    time_limit_s: float = EXPLANATION_S,
+    whole: int = MOST_WHOLE,
+    shapes: Shapes = "auto",
+) -> Explanation:
     """Return why a plan is what it is.
 
     Args:
         plan: a plan, with its question inside.
         time_limit_s: time for all of it.
         whole: how many of the promises worth most are checked on the integer program.
+        shapes: reckon with all shapes, or only with those that the plan uses (quick; a promise may then look
+            worth more than it is). auto: those it uses where the plan is large.
 
     Raises:
         ValueError: the question inside the plan cannot be read, or its relaxation not be solved.
     """
     started = time.perf_counter()
     deadline = started + time_limit_s
-    rebuilt = rebuild(plan)
+    every = shapes == "all" or (shapes == "auto" and plan.metrics.accelerators <= LARGE_PLAN)
+    rebuilt = rebuild(plan, every_shape=every)
     name, unit, divisor = rebuilt.goal
     arrays = movable(rebuilt.problem, rebuilt.arrays, rebuilt.offered)
     relaxation = Relaxation(arrays, deadline)
@@ -63,6 +81,8 @@ def explain(plan: Plan, time_limit_s: float = EXPLANATION_S, whole: int = MOST_W
     ]  # fmt: skip
     traded = sorted(trades(rebuilt, relaxation, levers), key=lambda one: one.change)
     by_row = {lever.row: lever for lever in levers}
+    # Among some of the shapes nothing is proven about the best possible plan.
+    whole = whole if every else 0
     for position, one in enumerate(found[:whole]):
         left = deadline - time.perf_counter()
         if left > 1.0 and one.value < 0:
@@ -75,7 +95,9 @@ def explain(plan: Plan, time_limit_s: float = EXPLANATION_S, whole: int = MOST_W
         if left > 1.0 and row.row in by_row:
             tried = _whole(rebuilt, by_row[row.row], min(left, WHOLE_S))
             full[position] = row.model_copy(update={"whole": tried})
-    late = time.perf_counter() > deadline
+    told = "" if every else "among the shapes that the plan uses (--shapes all reckons with every one)"
+    if time.perf_counter() > deadline:
+        told = "; ".join(part for part in (told, LATE) if part)
     return Explanation(
         goal=name,
         unit=unit,
@@ -88,9 +110,7 @@ def explain(plan: Plan, time_limit_s: float = EXPLANATION_S, whole: int = MOST_W
         full=full,
         slack=slack,
         seconds=round(time.perf_counter() - started, 3),
-        told="time ran out: some promises were not looked at (give it more with --time-limit-s)"
-        if late
-        else "",
+        told=told,
     )
 
 

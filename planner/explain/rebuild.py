@@ -6,9 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from planner.catalog import Accelerator, Server
+from planner.catalog.llm import LLM
 from planner.optimize.build import build_program
 from planner.optimize.forcing import first_goal
 from planner.optimize.problem import Problem
@@ -19,7 +22,7 @@ from planner.plan.objective import PEOPLE_UNITS
 from planner.plan.reuse import start_values
 from planner.plan.types import Plan
 from planner.plan.verify.context import read_context
-from planner.shapes import Timings
+from planner.shapes import Enumeration, Timings
 from planner.topology import Question, Topology
 
 MICRO = 1e6
@@ -101,14 +104,41 @@ def question_of(plan: Plan) -> Question:
     return Question(setting.scenario, Topology.model_validate(plan.topology), setting.catalog)
 
 
-def rebuild(plan: Plan) -> Rebuilt:
+def rebuild(plan: Plan, *, every_shape: bool = True) -> Rebuilt:
     """Return the program of a plan.
+
+    Args:
+        plan: the plan.
+        every_shape: False: only shapes that the plan uses; timing the others takes most of the time.
 
     Raises:
         ValueError: the scenario or topology inside the plan cannot be read.
     """
-    timings = Timings()
+    timings = Timings() if every_shape else UsedTimings(plan)
     return Rebuilt(plan, assemble(question_of(plan), timings), timings)
+
+
+class UsedTimings(Timings):
+    """Timings of the shapes that a plan uses, each on the servers where it does."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self._used = {(group.server, group.shape.shape()) for group in plan.replicas}
+
+    def shapes(self, llm: LLM, server: Server, accelerator: Accelerator, **asked: Any) -> Enumeration:
+        """Return the shapes of `llm` on `server` that the plan uses (see `Timings.shapes`)."""
+        found = super().shapes(llm, server, accelerator, **asked)
+        kept = [
+            replica
+            for replica in found.replicas
+            if any(shape == replica.shape and _host(name) == server.id for name, shape in self._used)
+        ]
+        return Enumeration(kept, found.refused)
+
+
+def _host(name: str) -> str:
+    """Return the server of a host's name, without its power cap."""
+    return name.partition("@")[0]
 
 
 def aimed(arrays: Arrays, problem: Problem) -> Arrays:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from planner.plan.diagnosis.coefficients import coefficient_levers
 from planner.plan.diagnosis.demand_levers import OWN, promised_levers
 from planner.plan.diagnosis.lever import Edit, Lever, shown
 from planner.plan.diagnosis.places import TOPOLOGY, Place, places_of
+from planner.plan.objective import PEOPLE_UNITS
 from planner.scenario.paths import find
 from planner.scenario.promises import LevelOf
 from planner.topology import Question
@@ -32,9 +34,13 @@ LEAST_RPS = 0.0
 
 @dataclass
 class _Rows:
-    """Rows that one field states: name -> by how much a bound moves when the whole field is loosened."""
+    """Rows that one field states: name -> by how much a bound moves when the whole field is loosened.
+
+    floor: whether they ask for at least something.
+    """
 
     bound: dict[str, float] = field(default_factory=dict)
+    floor: bool = False
 
     def gives(self, whole: float) -> dict[str, float]:
         """Return by how much each bound moves per unit, if the field is `whole` units now."""
@@ -85,7 +91,12 @@ def _capacity_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
             key = (f"fleet.rent.{row.name.split('/')[1]}.max_count", "")
         else:
             key = (row.source, "")
-        rows[key].bound[row.name] = float(arrays.row_upper[r])
+        floor = arrays.row_lower[r] > 0
+        bound = float(arrays.row_lower[r] if floor else arrays.row_upper[r])
+        if not math.isfinite(bound):
+            continue  # a rule between decisions: nobody stated its bound
+        rows[key].bound[row.name] = bound
+        rows[key].floor = bool(floor)
         first.setdefault(key, row)
     for (path, subject), members_rows in rows.items():
         row = first[path, subject]
@@ -194,6 +205,7 @@ LIMITS = {
     ),
     "limits.carbon_kg_per_h": ("carbon", "kg CO2/h", "of carbon", "at most {} kg CO2 per hour"),
     "limits.servers": ("servers", "servers", "powered", "at most {} powered servers"),
+    "churn.max_moves": ("churn", "moves", "of replicas", "at most {} replicas may move"),
 }  # fmt: skip
 """Limits of the scenario: kind, unit, what more of it is, and the promise."""
 
@@ -241,12 +253,31 @@ def _scenario_lever(question: Question, row: RowInfo, path: str, rows: _Rows) ->
             edit=_whole(path), dropped=(f"{path}={MANY * MANY}",), subject=f"of {name} to buy",
             says=f"at most {shown(value)} of {name} can be bought", **shared,
         )  # fmt: skip
-    kind, unit, subject, says = LIMITS.get(path, (row.family, row.unit, path, path + " is {}"))
-    whole = path == "limits.servers"
+    kind, unit, subject, says = LIMITS.get(
+        path, (row.family, _people_unit(row, path), f"of {path}", path + " is {}")
+    )
+    if rows.floor:
+        return Lever(
+            kind=kind, unit=unit, gives=gives, edit=_plain(path), dropped=(f"{path}=0",), up=False,
+            subject=subject, says=says.format(shown(value)), **{**shared, "end": 0.0},
+        )  # fmt: skip
+    whole = isinstance(stated.value, int) and path not in FRACTIONAL
     return Lever(
         kind=kind, unit=unit, whole=whole, gives=gives, edit=_whole(path) if whole else _plain(path),
         dropped=(f"{path}=null",), subject=subject, says=says.format(shown(value)), **shared,
     )  # fmt: skip
+
+
+FRACTIONAL = frozenset(LIMITS) - {"limits.servers", "churn.max_moves"}
+"""Limits that may be any number, however they are written."""
+
+
+def _people_unit(row: RowInfo, path: str) -> str:
+    """Return the unit in which a field of the scenario states a row's bound."""
+    by_field = {"accelerators": "accelerators", "rps": "requests/s", "usd_per_h": "USD/h"}
+    if (name := path.rsplit(".", 1)[-1]) in by_field:
+        return by_field[name]
+    return PEOPLE_UNITS.get(row.unit, (1.0, "" if "units" in row.unit else row.unit))[1]
 
 
 def _per_unit(unit: str) -> float:
@@ -311,7 +342,7 @@ def _demand_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
             continue
         if row.name.startswith("minimum/"):
             continue
-        name = row.name.removeprefix("demand/") if row.family == "demand" else ""
+        name = row.name.removeprefix("demand/").removeprefix("minimum/") if row.family == "demand" else ""
         name = name or row.name.rsplit("/demand/", 1)[-1]
         workload = workload_of.get(name)
         if workload in origins:

@@ -30,6 +30,9 @@ def explain(
     ] = None,
     time_limit_s: Annotated[float, typer.Option(help="Seconds for all of it.")] = 25.0,
     whole: Annotated[int, typer.Option(help="Promises to check on the integer program.")] = 3,
+    shapes: Annotated[
+        str, typer.Option(help="Reckon with `all` shapes, or those the plan has `used`; `auto` by its size.")
+    ] = "auto",
     report: Annotated[
         Path | None, typer.Option(help="Write the plan's HTML report here, with this explanation in it.")
     ] = None,
@@ -72,7 +75,9 @@ def explain(
     from planner.report.explaining.explanation import print_explanation
 
     asked = plan_at(plan)
-    found = explain_plan(asked, time_limit_s, whole)
+    if shapes not in ("auto", "all", "used"):
+        raise ValueError(f"--shapes {shapes}: write auto, all or used")
+    found = explain_plan(asked, time_limit_s, whole, shapes)  # type: ignore[arg-type]
     if report is not None:
         from planner.report.html import write_report
 
