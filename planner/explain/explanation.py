@@ -22,7 +22,7 @@ from planner.plan.types import Plan
 FULL = 0.995
 """Share of a limit from which on it counts as full."""
 
-EXPLANATION_S = 25.0
+EXPLANATION_S = 20.0
 """Time for an explanation; what is not worked out by then is left out and told."""
 
 WHOLE_S = 5.0
@@ -157,14 +157,32 @@ def _slack(plan: Plan, bound: set[str]) -> tuple[list[Slack], list[Slack]]:
     return full, rows[len(full) :]
 
 
+PER = {"USD": (1000.0, "1,000 USD"), "of capacity": (0.01, "1 % of capacity")}
+"""Units whose one is too little or too much to speak of: how many make a step, and what it is called."""
+
+
+def singular(unit: str) -> str:
+    """Return a unit as one of it is called."""
+    head, slash, rest = unit.partition("/")
+    return (
+        head.removesuffix("s") + slash + rest if head in ("requests", "servers", "racks", "units") else unit
+    )
+
+
+def is_worth(one: Marginal) -> bool:
+    """Return whether loosening a promise saves anything at all (a bend may lie here)."""
+    return abs(one.value) > 1e-9 and one.worth > 0
+
+
 def worth_text(one: Marginal, unit: str) -> str:
     """Return a binding promise and its worth as a sentence."""
     if one.unit == "promised":
         return f"giving it up saves {one.worth:,.2f} {unit}"
-    saved = -one.value
-    more = (
-        "less"
-        if one.kind == "demand" or (one.holds_to is not None and one.holds_to <= one.stated)
-        else "more"
-    )
-    return f"one {one.unit} {more} saves {saved:,.4g} {unit}; 10 % {more} saves {one.worth:,.2f} {unit}"
+    less = one.holds_to is not None and one.holds_to <= one.stated
+    more = "less" if one.kind == "demand" or less else "more"
+    step, named = PER.get(one.unit, (1.0, f"one {singular(one.unit)}"))
+    if not is_worth(one):
+        less = "more" if more == "less" else "less"
+        return f"{named} {more} saves nothing; {named} {less} costs {(one.tighter or 0.0) * step:,.4g} {unit}"
+    saved = -one.value * step
+    return f"{named} {more} saves {saved:,.4g} {unit}; 10 % {more} saves {one.worth:,.2f} {unit}"

@@ -28,7 +28,7 @@ def explain(
     plan: Annotated[
         Path | None, typer.Argument(help="plan.json or its folder; with --shape it may be left out.")
     ] = None,
-    time_limit_s: Annotated[float, typer.Option(help="Seconds for all of it.")] = 25.0,
+    time_limit_s: Annotated[float, typer.Option(help="Seconds for all of it.")] = 20.0,
     whole: Annotated[int, typer.Option(help="Promises to check on the integer program.")] = 3,
     shapes: Annotated[
         str, typer.Option(help="Reckon with `all` shapes, or those the plan has `used`; `auto` by its size.")

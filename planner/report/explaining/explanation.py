@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from planner.explain.explanation import worth_text
+from planner.explain.explanation import is_worth, worth_text
 from planner.explain.record import Explanation, Marginal, Whole
 from planner.plan.diagnosis.lever import shown
 from planner.report.wide import print_wide, wide_table
@@ -24,7 +24,8 @@ def print_explanation(found: Explanation, console: Console) -> None:
         f"relaxation has {found.relaxation:,.2f}"
     )
     say("What holds it back, the most worth first (of the relaxation: local, checked by solving again):")
-    for number, one in enumerate(found.binding[:MOST_ROWS], 1):
+    worthwhile = [one for one in found.binding if is_worth(one)]
+    for number, one in enumerate(worthwhile[:MOST_ROWS], 1):
         say(f"  {number}. {one.says}  ({one.row}, {one.field})")
         say(f"     {worth_text(one, found.unit)}{_range(one)}")
         if one.note:
@@ -33,8 +34,10 @@ def print_explanation(found: Explanation, console: Console) -> None:
             say(f"     {_whole(one.whole, one.unit, found.unit).removeprefix('; ')}")
         if one.rests_on:
             say(f"     rests on inputs of low confidence: {'; '.join(one.rests_on)}")
-    if not found.binding:
+    if not worthwhile:
         say("  nothing: no limit is worth loosening")
+    for one in [one for one in found.binding if one not in worthwhile][:MOST_ROWS]:
+        say(f"  just enough: {one.says}: {worth_text(one, found.unit)}  ({one.field})")
     for trade in found.trades[:MOST_ROWS]:
         to = (
             "given up"
