@@ -182,7 +182,9 @@ def worth_text(one: Marginal, unit: str) -> str:
     more = "less" if one.kind == "demand" or less else "more"
     step, named = PER.get(one.unit, (1.0, f"one {singular(one.unit)}"))
     if not is_worth(one):
-        less = "more" if more == "less" else "less"
-        return f"{named} {more} saves nothing; {named} {less} costs {(one.tighter or 0.0) * step:,.4g} {unit}"
+        other = "more" if more == "less" else "less"
+        return (
+            f"{named} {more} saves nothing; {named} {other} costs {(one.tighter or 0.0) * step:,.4g} {unit}"
+        )
     saved = -one.value * step
     return f"{named} {more} saves {saved:,.4g} {unit}; 10 % {more} saves {one.worth:,.2f} {unit}"
