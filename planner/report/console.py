@@ -85,7 +85,7 @@ def _latency(plan: Plan) -> Table:
         cells = (
             row.workload,
             row.origin,
-            row.site,
+            row.site if len(plan.periods) == 1 else f"{row.site} {row.period}",
             "-" if row.percentile is None else str(row.percentile),
             _of(row.ttft_ms),
             _of(row.tpot_ms),
@@ -115,7 +115,7 @@ def _limits(plan: Plan) -> Table:
 def ledger_rows(plan: Plan) -> list[list[LedgerRow]]:
     """Return the ledgers of a plan, family by family."""
     ledgers = plan.ledgers
-    return [ledgers.power, ledgers.grid, ledgers.heat, ledgers.network, ledgers.budget]
+    return [ledgers.power, ledgers.grid, ledgers.heat, ledgers.network, ledgers.budget, ledgers.quota]
 
 
 def print_infeasible(found: Infeasible, console: Console) -> None:

@@ -23,7 +23,7 @@ from planner.plan.fabric import handover_allowance_ms
 from planner.scenario import Scenario, Workload
 from planner.shapes import Menu, MenuEntry, Promise, Refusal, Timings, build_menu
 from planner.shapes.enumerate import MAX_SERVERS_PER_REPLICA
-from planner.shapes.menu import may_play
+from planner.shapes.menu import latency_objective, may_play
 from planner.topology import Question, rtt_ms, servable_sites
 from planner.topology.nodes import Graph
 
@@ -268,6 +268,8 @@ def _table_columns(
         workload = by_name.get(promise.workload)
         if workload is None or shape.llm not in workload.llms or not may_play(workload, shape.role):
             continue
+        if latency_objective(workload, promise.rtt_ms, shape.role) is None:
+            continue  # the network alone takes longer than the promise
         rate = table.rate_rps(
             shape.llm,
             shape.accelerator,
