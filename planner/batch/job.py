@@ -134,7 +134,7 @@ def _architecture(question: Question, name: str) -> Any:
         return name
     fields = dataclasses.asdict(llm)
     fields.pop("source")
-    if Path(name).is_absolute() and question.scenario.performance.provider != "table":
+    if Path(name).is_absolute() and not question.scenario.performance.measured_throughout:
         fields.pop("id")  # where it was read from does not change the answer; a table knows it by this name
     return {
         field: sorted(value) if isinstance(value, frozenset) else value for field, value in fields.items()

@@ -148,7 +148,7 @@ def _llm_id(rebuilt: Rebuilt, choice: Choice) -> str | None:
     if choice.llm is None:
         return None
     scenario, catalog = rebuilt.question.scenario, rebuilt.question.catalog
-    if scenario.performance.provider == "table":
+    if scenario.performance.measured_throughout:
         return choice.llm
     return str(catalog.llm(choice.llm).id)
 

@@ -13,6 +13,7 @@ from planner.performance import draw
 from planner.performance.calibration_file import Calibration, load_calibration
 from planner.performance.coefficients import Coefficients
 from planner.performance.engine_limits import engine_limits
+from planner.performance.experts import DEFAULT_EXPERT_SKEW
 from planner.performance.links import links_of
 from planner.performance.memory import (
     EngineLimits,
@@ -63,6 +64,7 @@ class AnalyticReplica:
         server: Server | None,
         calibration: Calibration,
         limits: EngineLimits,
+        expert_skew: float = DEFAULT_EXPERT_SKEW,
     ) -> None:
         self.shape = shape
         self.limits = limits
@@ -71,7 +73,7 @@ class AnalyticReplica:
         self.llm = llm
         self.memory: MemoryBreakdown = memory_breakdown(llm, shape, accelerator.memory_bytes, limits)
         self.refusal: str = refusal(llm, accelerator, shape, self.memory, limits)
-        self.work: Work = count_work(llm, shape)
+        self.work: Work = count_work(llm, shape, expert_skew)
         self.chip: Chip = chip_of(accelerator, shape, server)
         self.rates: Coefficients = calibration.coefficients(shape.accelerator, shape.engine)
 
@@ -239,6 +241,7 @@ def replica_model(
     calibration: Calibration | None = None,
     memory_fraction: float | None = None,
     limits: EngineLimits | None = None,
+    expert_skew: float = DEFAULT_EXPERT_SKEW,
 ) -> AnalyticReplica:
     """Return the analytic model of one replica.
 
@@ -254,6 +257,8 @@ def replica_model(
         Share of accelerator memory the engine may use; the engine's default without.
     limits
         All engine limits at once (then ``memory_fraction`` is ignored).
+    expert_skew
+        Exponent of the power law by which tokens choose experts (``experts.py``); 0 is balanced.
     """
     chosen = limits or engine_limits(shape.engine, memory_fraction, accelerator)
     return AnalyticReplica(
@@ -263,4 +268,5 @@ def replica_model(
         server=server,
         calibration=calibration or load_calibration(),
         limits=chosen,
+        expert_skew=expert_skew,
     )

@@ -109,7 +109,12 @@ class Setting:
 
     def llm_id(self, name: str) -> str:
         """Return the catalog id of an LLM; a name in a table of measured rates is its own id."""
-        return name if self.scenario.performance.provider == "table" else self.catalog.llm(name).id
+        return name if self.scenario.performance.measured_throughout else self.catalog.llm(name).id
+
+    def known_id(self, name: str) -> str:
+        """Return the id of an LLM of the table of rates; one that no workload asks for stays as it is."""
+        asked = {llm for workload in self.scenario.workloads for llm in workload.llms}
+        return self.llm_id(name) if name in asked else name
 
     def llms_of(self, workload: Workload) -> set[str]:
         """Return the ids of the LLMs that may answer a workload."""

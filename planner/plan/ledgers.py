@@ -176,7 +176,7 @@ def network_rows(content: Content, setting: Setting) -> list[LedgerRow]:
 def _fabric_gb_s(content: Content, setting: Setting) -> dict[tuple[str, str], float]:
     """Return what replicas send from server to server, by fabric domain and period, GB/s."""
     sent: dict[tuple[str, str], float] = defaultdict(float)
-    if setting.scenario.performance.provider == "table":
+    if setting.scenario.performance.measured_throughout:
         return sent
     groups = {group.pool: group for group in content.replicas}
     for route in content.routes:

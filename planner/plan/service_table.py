@@ -87,14 +87,18 @@ class ServiceTable:
 
     @property
     def measured(self) -> bool:
-        """True if the rates are the user's own measurements."""
-        return self.setting.scenario.performance.provider == "table"
+        """True if all rates are the user's own measurements."""
+        return self.setting.scenario.performance.measured_throughout
+
+    def measures(self, pool: str) -> bool:
+        """True if the rates of a pool are the user's own measurements."""
+        return self.setting.scenario.performance.provider_of(self.pools[pool].shape.accelerator) == "table"
 
     def replica(self, pool: str) -> ReplicaModel | None:
         """Return the timed replica of a pool; None where rates are measured or facts are missing."""
         kind = self._kind(pool)
         if kind not in self._replicas:
-            self._replicas[kind] = None if self.measured else self._model(self.pools[pool])
+            self._replicas[kind] = None if self.measures(pool) else self._model(self.pools[pool])
         return self._replicas[kind]
 
     def refinement(self, pool: str, workload: str) -> float:
@@ -115,15 +119,18 @@ class ServiceTable:
         known = pool.shape.weights in WEIGHT_BYTES and pool.shape.kv_cache in KV_BYTES
         if server is None or name is None or accelerator is None or not known:
             return None
-        provider = scenario.performance.provider
+        performance = scenario.performance
+        provider = performance.provider_of(accelerator.id)
         return replica_from(
             "aiconfigurator" if provider == "aiconfigurator" else "analytic",
             catalog.llm(name),
             accelerator,
             pool.shape.shape(),
             server=server,
-            memory_fraction=scenario.performance.memory_fraction,
+            memory_fraction=performance.memory_fraction,
+            analytic_where_unknown=performance.analytic_where_unknown,
             confidence=scenario.reliability.confidence,
+            expert_skew=performance.expert_skew,
         )
 
     def awake_w(self, pool: str) -> int:
@@ -174,7 +181,7 @@ class ServiceTable:
         reachable = {
             trip: objective for trip in trips if (objective := objective_at(workload, trip, role)) is not None
         }
-        if self.measured:
+        if self.measures(pool):
             rate = self._measured_rate(self.pools[pool], workload)
             return {trip: measured_column(rate) for trip in reachable}
         replica = self.replica(pool)
@@ -198,9 +205,10 @@ class ServiceTable:
 
     def _measured_rate(self, pool: PoolFacts, workload: Workload) -> float:
         if self._rates is None:
-            self._rates = RateTable.load(str(self.setting.scenario.performance.path))
+            rates = RateTable.load(str(self.setting.scenario.performance.path))
+            self._rates = rates.renamed(self.setting.known_id)
         shape = pool.shape
-        if shape.llm not in workload.llms:
+        if shape.llm not in self.setting.llms_of(workload):
             return 0.0
         return self._rates.rate_rps(
             shape.llm, shape.accelerator, shape.tp, shape.pp, shape.dp, shape.ep, shape.role, workload.name

@@ -57,8 +57,11 @@ class _Rows:
         ttft: list[float] = []
         tpot: list[float] = []
         bands: list[float] = []
-        provider: str = self.table.setting.scenario.performance.provider
+        performance = self.table.setting.scenario.performance
+        provider: str = performance.provider
         for name in route.pools:
+            if name in self.pools:
+                provider = performance.provider_of(self.pools[name].shape.accelerator)
             curves = self.table.curves(name, workload) if name in self.pools else None
             offered = self._offered_rps(name, route)
             replica = self.table.replica(name) if curves is not None else None

@@ -31,13 +31,20 @@ def read_rate_table(document: Document) -> RateTable:
         InputFaults: a column is missing, or a rate is not a number of 0 or more; with its line.
     """
     performance = document.data.get("performance")
-    if not isinstance(performance, Mapping) or performance.get("provider") != "table":
+    if not isinstance(performance, Mapping) or _providers(performance) != {"table"}:
         return RateTable.empty()
     path = performance.get("path")
     if not isinstance(path, str) or not Path(path).is_file():
         return RateTable.empty()
     rows = read_measurements(Path(path))
     return RateTable(frozenset(row.llm for row in rows), frozenset(row.accelerator for row in rows))
+
+
+def _providers(performance: Mapping[str, Any]) -> set[Any]:
+    """Return every provider that the section `performance` names."""
+    single = performance.get("by_accelerator")
+    others = single.values() if isinstance(single, Mapping) else ()
+    return {performance.get("provider", "analytic"), *map(str, others)}
 
 
 def name_faults(document: Document, catalog: Catalog, table: RateTable) -> list[InputFault]:
@@ -74,6 +81,13 @@ class _Names:
             self._fleet(fleet)
         for index, engine in enumerate(_list(data.get("engines"))):
             self._member(("engines", index), engine, "engine", self.catalog.engines)
+        performance = data.get("performance")
+        timed = performance.get("by_accelerator") if isinstance(performance, Mapping) else None
+        for name in timed if isinstance(timed, Mapping) else ():
+            if name not in self.table.accelerators:
+                self._member(
+                    ("performance", "by_accelerator", name), name, "accelerator", self.catalog.accelerators
+                )
 
     def _workload(self, workload: Mapping[str, Any], index: int) -> None:
         at = ("workloads", index)
@@ -98,7 +112,7 @@ class _Names:
 
     def _measured(self) -> bool:
         performance = self.document.data.get("performance")
-        return isinstance(performance, Mapping) and performance.get("provider") == "table"
+        return isinstance(performance, Mapping) and _providers(performance) == {"table"}
 
     def _fleet(self, fleet: Mapping[str, Any]) -> None:
         for index, server in enumerate(_list(fleet.get("buy"))):

@@ -9,6 +9,7 @@ from planner.files import FieldProblem, FileModel
 from planner.scenario.tenancy import ColdStart
 
 Share = Annotated[float, Field(gt=0, le=1)]
+Provider = Literal["analytic", "table", "aiconfigurator"]
 
 
 DEFAULT_UNITS = 1000
@@ -53,10 +54,25 @@ class Solver(FileModel):
 class Performance(FileModel):
     """Where the times of a replica come from."""
 
-    provider: Literal["analytic", "table", "aiconfigurator"] = Field(
+    provider: Provider = Field(
         default="analytic",
         description="`analytic` is built in; `table` reads measured rates; `aiconfigurator` needs"
         " that package.",
+    )
+    by_accelerator: Mapping[str, Provider] = Field(
+        default_factory=dict,
+        description="Another provider for single accelerators, such as `{h100-sxm: table}`.",
+    )
+    analytic_where_unknown: bool = Field(
+        default=False,
+        description="What `aiconfigurator` has no tables for is timed by `analytic` instead of refused.",
+    )
+    expert_skew: float = Field(
+        default=0.4,
+        ge=0,
+        le=2,
+        description="How unevenly tokens choose experts: exponent of a power law of their popularity. 0 is"
+        " balanced; NVIDIA's kernel tables measure 0, 1.01 and 1.2, served traffic lies between 0 and 1.",
     )
     path: str | None = Field(
         default=None,
@@ -94,11 +110,25 @@ class Performance(FileModel):
         """Return the rate that replays found for a shape over the one that the formulas predict."""
         return self.refined.get(workload, {}).get(shape, 1.0)
 
+    def provider_of(self, accelerator: str) -> Provider:
+        """Return who times the replicas on an accelerator."""
+        return self.by_accelerator.get(accelerator, self.provider)
+
+    @property
+    def uses_table(self) -> bool:
+        """Whether any rate comes from the table."""
+        return "table" in (self.provider, *self.by_accelerator.values())
+
+    @property
+    def measured_throughout(self) -> bool:
+        """Whether every rate comes from the table; then names need no catalog and promises no latency."""
+        return {self.provider, *self.by_accelerator.values()} == {"table"}
+
     @model_validator(mode="after")
     def _path_for_a_table(self) -> Self:
-        if self.provider == "table" and self.path is None:
+        if self.uses_table and self.path is None:
             raise FieldProblem("nothing", "the CSV of measured rates", at=("path",))
-        if self.provider != "table" and self.path is not None:
+        if not self.uses_table and self.path is not None:
             raise FieldProblem(
                 f"'{self.path}' for provider {self.provider}",
                 "a path with provider: table only",

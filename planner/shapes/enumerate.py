@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from planner.catalog import Accelerator, Server
 from planner.catalog.llm import LLM
+from planner.performance.experts import DEFAULT_EXPERT_SKEW
 from planner.performance.providers.choose import TimingProvider, replica_from
 from planner.performance.shape import Role, Shape
 from planner.performance.types import ReplicaModel
@@ -54,7 +55,9 @@ def enumerate_shapes(
     memory_fraction: float | None = None,
     most_servers: int = MAX_SERVERS_PER_REPLICA,
     provider: TimingProvider = "analytic",
+    analytic_where_unknown: bool = False,
     confidence: float | None = None,
+    expert_skew: float = DEFAULT_EXPERT_SKEW,
 ) -> Enumeration:
     """Return every shape of `llm` on `server`.
 
@@ -69,7 +72,9 @@ def enumerate_shapes(
         memory_fraction: share of memory the engine may use; None: the engine's default.
         most_servers: servers one replica may span; 1 where they share no fast fabric (rented ones).
         provider: who times the replicas.
+        analytic_where_unknown: time analytically what the provider has no tables for.
         confidence: probability that a replica is no slower than its times; None: the central estimate.
+        expert_skew: how unevenly tokens choose experts, exponent of a power law.
     """
     found = Enumeration()
     for degrees in parallel_degrees(llm, server, most_servers):
@@ -98,7 +103,9 @@ def enumerate_shapes(
                             shape,
                             server=server,
                             memory_fraction=memory_fraction,
+                            analytic_where_unknown=analytic_where_unknown,
                             confidence=confidence,
+                            expert_skew=expert_skew,
                         )
                         if replica.fits:
                             found.replicas.append(replica)

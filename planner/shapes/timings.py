@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from planner.catalog import Accelerator, Server
 from planner.catalog.llm import LLM
+from planner.performance.experts import DEFAULT_EXPERT_SKEW
 from planner.performance.providers.choose import TimingProvider
 from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, service_columns
 from planner.performance.shape import Role
@@ -51,6 +52,8 @@ class Timings:
         memory_fraction: float | None = None,
         most_servers: int = MAX_SERVERS_PER_REPLICA,
         provider: TimingProvider = "analytic",
+        analytic_where_unknown: bool = False,
+        expert_skew: float = DEFAULT_EXPERT_SKEW,
         confidence: float | None = None,
         roles: Sequence[Role] = ("aggregated",),
     ) -> Enumeration:
@@ -62,6 +65,8 @@ class Timings:
             memory_fraction,
             most_servers,
             provider,
+            analytic_where_unknown,
+            expert_skew,
             confidence,
             tuple(roles),
         )
@@ -81,6 +86,8 @@ class Timings:
                     memory_fraction=memory_fraction,
                     most_servers=most_servers,
                     provider=provider,
+                    analytic_where_unknown=analytic_where_unknown,
+                    expert_skew=expert_skew,
                     confidence=confidence,
                     roles=roles,
                 ),

@@ -155,7 +155,7 @@ class _Front:
         if all(workload.slo is None for workload in scenario.workloads):
             advice = "give the scenario's workloads an slo, or leave ttft out"
             raise InputFaults([document.fault(at, "'ttft'", "a scenario with latency objectives", advice)])
-        if scenario.performance.provider == "table":
+        if scenario.performance.measured_throughout:
             found = "'ttft', while the rates are measured"
             raise InputFaults([document.fault(at, found, "objectives without ttft", "a rate has no latency")])
 

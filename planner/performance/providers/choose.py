@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from planner.performance.calibration_file import Calibration
+from planner.performance.experts import DEFAULT_EXPERT_SKEW
 from planner.performance.memory import EngineLimits
 from planner.performance.pessimism import PessimisticReplica
 from planner.performance.providers.aiconfigurator import aiconfigurator_replica
@@ -32,13 +33,15 @@ def replica_from(
     limits: EngineLimits | None = None,
     analytic_where_unknown: bool = False,
     confidence: float | None = None,
+    expert_skew: float = DEFAULT_EXPERT_SKEW,
 ) -> ReplicaModel:
     """Return one replica timed by a provider; other parameters as of ``replica_model``.
 
     ``analytic_where_unknown`` mixes providers: what the chosen one cannot time (an accelerator, an LLM
     or a precision it has no tables for) is timed by the analytic model, and says so in ``provider``.
     ``confidence`` is the probability with which a measurement is no slower than the times; ``None`` gives
-    the central estimate.
+    the central estimate. ``expert_skew`` is the exponent of the popularity of experts, which the analytic
+    model counts with (the package's tables have their own).
 
     Raises
     ------
@@ -55,6 +58,7 @@ def replica_from(
         memory_fraction,
         limits,
         analytic_where_unknown,
+        expert_skew,
     )
     return replica if confidence is None or not replica.fits else PessimisticReplica(replica, confidence)
 
@@ -69,6 +73,7 @@ def _timed_by(
     memory_fraction: float | None,
     limits: EngineLimits | None,
     analytic_where_unknown: bool,
+    expert_skew: float,
 ) -> ReplicaModel:
     analytic = replica_model(
         llm,
@@ -78,6 +83,7 @@ def _timed_by(
         calibration=calibration,
         memory_fraction=memory_fraction,
         limits=limits,
+        expert_skew=expert_skew,
     )
     if provider == "analytic" or not analytic.fits:
         return analytic

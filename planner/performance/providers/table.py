@@ -7,7 +7,7 @@ zero means the shape cannot serve the workload within its promise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +41,10 @@ class RateTable:
         for row in read_measurements(Path(path)):
             rates.setdefault(_key(row), {})[row.workload] = row.max_rps
         return RateTable(rates)
+
+    def renamed(self, name_of: Callable[[str], str]) -> RateTable:
+        """Return the table with the LLMs called otherwise, as a catalog calls them perhaps."""
+        return RateTable({(name_of(llm), *rest): rates for (llm, *rest), rates in self.rates.items()})  # type: ignore[misc]
 
     def rate_rps(
         self,

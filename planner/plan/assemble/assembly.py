@@ -62,6 +62,7 @@ from planner.plan.assemble.quotas import quota_rows
 from planner.plan.assemble.serving import (
     Offering,
     Route,
+    merged,
     possible_routes,
     table_offering,
     timed_offering,
@@ -310,10 +311,15 @@ def _offering(
     question: Question, hosts: Sequence[Host], routes: list[Route], timings: Timings | None
 ) -> Offering:
     performance = question.scenario.performance
-    if performance.provider == "table":
+    measured = [host for host in hosts if performance.provider_of(host.accelerator) == "table"]
+    timed = [host for host in hosts if performance.provider_of(host.accelerator) != "table"]
+    found = []
+    if timed or not measured:
+        found.append(timed_offering(question, timed, routes, timings))
+    if measured:
         assert performance.path is not None  # the scenario checks it
-        return table_offering(question.scenario, RateTable.load(performance.path), hosts, routes)
-    return timed_offering(question, hosts, routes, timings)
+        found.append(table_offering(question, RateTable.load(performance.path), measured, routes))
+    return merged(found, routes)
 
 
 def _position(workloads: Sequence[Workload], name: str) -> int:

@@ -73,5 +73,5 @@ def counts_table(question: Question, pools: Sequence[Pool], hostings: Hostings) 
 
 def llm_id(question: Question, name: str) -> str:
     """Return the catalog id of an LLM; a name in a table of measured rates is its own id."""
-    measured = question.scenario.performance.provider == "table"
+    measured = question.scenario.performance.measured_throughout
     return name if measured else question.catalog.llm(name).id

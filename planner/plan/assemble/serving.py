@@ -15,7 +15,7 @@ from planner.performance.links import DEFAULT_NIC_GB_S
 from planner.performance.providers.choose import TimingProvider
 from planner.performance.providers.table import RateTable, measured_column
 from planner.performance.service import ServiceColumn
-from planner.performance.shape import Role, Shape
+from planner.performance.shape import Role, Shape, cut_faults
 from planner.performance.types import ReplicaModel
 from planner.plan.assemble.offers import Host
 from planner.plan.assemble.quality import allowed_weights, good_enough
@@ -99,9 +99,10 @@ def nic_gb_s(host: Host) -> float:
     return DEFAULT_NIC_GB_S if host.server is None else host.server.nic_gb_s
 
 
-def timing_provider(scenario: Scenario) -> TimingProvider:
-    """Return who times the replicas of a scenario whose rates are not measured."""
-    return "aiconfigurator" if scenario.performance.provider == "aiconfigurator" else "analytic"
+def timing_provider(scenario: Scenario, accelerator: str) -> TimingProvider:
+    """Return who times the replicas on an accelerator whose rates are not measured."""
+    provider = scenario.performance.provider_of(accelerator)
+    return "aiconfigurator" if provider == "aiconfigurator" else "analytic"
 
 
 def timed_offering(
@@ -140,7 +141,9 @@ def timed_offering(
                 power_caps_w=(host.cap_w,),
                 memory_fraction=scenario.performance.memory_fraction,
                 most_servers=1 if host.rented else MAX_SERVERS_PER_REPLICA,
-                provider=timing_provider(scenario),
+                provider=timing_provider(scenario, host.accelerator),
+                analytic_where_unknown=scenario.performance.analytic_where_unknown,
+                expert_skew=scenario.performance.expert_skew,
                 confidence=scenario.reliability.confidence,
                 roles=roles[llm_id],
             )
@@ -224,10 +227,31 @@ def _allowances(
     return found
 
 
+def merged(offerings: Sequence[Offering], routes: list[Route]) -> Offering:
+    """Return one offering of several, of different accelerators."""
+    menu = Menu(
+        entries=[entry for offering in offerings for entry in offering.menu.entries],
+        useless=[entry for offering in offerings for entry in offering.menu.useless],
+        dominated=[found for offering in offerings for found in offering.menu.dominated],
+    )
+    return Offering(menu, [refusal for offering in offerings for refusal in offering.refused], routes)
+
+
 def table_offering(
-    scenario: Scenario, table: RateTable, hosts: Sequence[Host], routes: list[Route]
+    question: Question, table: RateTable, hosts: Sequence[Host], routes: list[Route]
 ) -> Offering:
-    """Take the rates from the user's own measurements: (shape, workload) -> requests/s."""
+    """Take the rates from the user's own measurements: (shape, workload) -> requests/s.
+
+    Where other accelerators are timed, LLMs of the table are those of the catalog: in the precision they
+    were published in, cut as they can be, and serving both phases.
+    """
+    scenario = question.scenario
+    alone = scenario.performance.measured_throughout
+    asked = {name for workload in scenario.workloads for name in workload.llms}
+    if not alone:
+        ids = {name: question.catalog.llm(name).id for name in asked}
+        table = table.renamed(lambda name: ids.get(name, name))
+        asked = set(ids.values())
     promises = _unique(route.promise for route in routes)
     menu = Menu()
     refused: list[Refusal] = []
@@ -250,13 +274,32 @@ def table_offering(
             if size > box and size % box:
                 refused.append(Refusal(shape, f"{size} accelerators are not whole servers of {box}"))
                 continue
-            answerable = [w for w in scenario.workloads if good_enough(w, llm, scenario)]
+            if not alone:
+                if llm not in asked:
+                    continue
+                shape = replace(shape, weights=question.catalog.llm(llm).native_weights)
+                faults = cut_faults(question.catalog.llm(llm), shape)
+                if role != "aggregated":
+                    faults.append("a split is measured only where every accelerator is")
+                if faults:
+                    refused.append(Refusal(shape, "; ".join(faults)))
+                    continue
+            answerable = [w for w in scenario.workloads if _answers(w, llm, shape, question)]
             columns = _table_columns(table, shape, answerable, promises)
             servers = size // box if size > box else 0
             entry = MenuEntry(shape, host.label, servers, None, columns, columns)
             (menu.entries if columns else menu.useless).append(entry)
     _without_important(menu, {host.label: host for host in hosts}, scenario)
     return Offering(menu, refused, routes)
+
+
+def _answers(workload: Workload, llm: str, shape: Shape, question: Question) -> bool:
+    """Return whether a measured shape may answer a workload: its LLM, its precision, its quality."""
+    scenario, catalog = question.scenario, question.catalog
+    if scenario.performance.measured_throughout:
+        return llm in workload.llms and good_enough(workload, llm, scenario)
+    names = {catalog.llm(name).id: name for name in workload.llms}
+    return llm in names and shape.weights in allowed_weights(workload, names[llm], scenario, catalog)
 
 
 def _table_columns(
@@ -266,7 +309,7 @@ def _table_columns(
     columns: dict[Promise, ServiceColumn] = {}
     for promise in promises:
         workload = by_name.get(promise.workload)
-        if workload is None or shape.llm not in workload.llms or not may_play(workload, shape.role):
+        if workload is None or not may_play(workload, shape.role):
             continue
         if latency_objective(workload, promise.rtt_ms, shape.role) is None:
             continue  # the network alone takes longer than the promise

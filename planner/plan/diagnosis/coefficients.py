@@ -37,7 +37,7 @@ def coefficient_levers(assembly: Assembly) -> Iterator[Lever]:
 
 
 def _latency_levers(question: Question, workload: Workload) -> Iterator[Lever]:
-    if workload.slo is None or question.scenario.performance.provider == "table":
+    if workload.slo is None or question.scenario.performance.measured_throughout:
         return
     percentile = workload.slo.percentile
     at = "on average" if percentile == "mean" else f"at p{percentile:g}"

@@ -92,7 +92,7 @@ def _reach(
 def _no_shape_runs(assembly: Assembly, name: str, llms: str) -> str:
     """Say that nothing offered runs the LLMs of a workload, with the reasons of its own shapes."""
     question = assembly.question
-    if question.scenario.performance.provider == "table":
+    if question.scenario.performance.measured_throughout:
         kinds = ", ".join(sorted({offer.host.accelerator for offer in assembly.offers}))
         return f"the table of rates has no rate of {llms} for {name} on anything offered ({kinds})"
     own = {question.catalog.llm(llm).id for llm in question.scenario.workload(name).llms}

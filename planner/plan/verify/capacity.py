@@ -64,7 +64,7 @@ def _warm_share(pool: str, name: str, context: Context) -> float:
         return 0.0
     setting = context.setting
     called = setting.llm_names.get(facts.shape.llm)
-    llm = None if called is None or context.table.measured else setting.catalog.llm(called)
+    llm = None if called is None or context.table.measures(pool) else setting.catalog.llm(called)
     cold = setting.scenario.performance.cold_start
     return warm_share(workload, cold, llm, facts.shape.shape(), facts.first.accelerators)
 
