@@ -1,9 +1,9 @@
 """Solving the program for what the study wants to be small, with some decisions fixed.
 
-What is ordered, sold, rented and turned to liquid is decided first, with counts of what runs where left
-continuous: a relaxation, whose bound holds. With those decisions fixed, what runs where falls apart into
-small pieces and is made whole. Where the two are further apart than the gap asked for, the whole program
-is searched from the plan found so far.
+Which discounts are taken is decided first, all else continuous: a small program, whose bound holds. With
+them fixed, what is ordered, sold, rented and turned to liquid is made whole; with that fixed, what runs where
+falls apart into small pieces. Where plan and bound are further apart than the gap asked for, orders are
+decided again with every discount free, and in the end the whole program is searched from the plan found.
 """
 
 from __future__ import annotations
@@ -26,23 +26,18 @@ from planner.study.procure.program import Built
 COMMITMENTS = ("order", "tier", "chosen", "retire", "rent", "liquid", "open")
 """Decisions that are whole in the first stage; what runs where follows in the second."""
 
-FIRST_GAP, SECOND_GAP = 0.4, 0.15
-"""Shares of the gap asked for that the first two stages are solved to; whole counts take the rest."""
+DISCOUNT_GAP, FIRST_GAP, NEAR_GAP, SECOND_GAP, RUN_GAP = 0.15, 0.3, 0.5, 0.6, 0.1
+"""Shares of the gap asked for that the stages are solved to: which discounts; what to buy with them, or near
+an earlier plan, or with every discount; where it runs."""
 
-COARSE_GAP = 0.05
-"""Gap of the first plan: there within seconds, so that an interrupted search leaves something."""
+LAST = "buying and running together"
+"""The stage that searches the whole program."""
 
-PROOF_GAP = 0.99
-"""Share of the gap asked for at which a plan that is there already counts as proven."""
+STAGE_TIME = 0.5
+"""Share of the time left that each stage before the last may take."""
 
 NEAR, NEAR_SERVERS = (0.7, 1.4), 3.0
 """An order near an earlier one: between these shares of it, and this many servers more or less."""
-
-NEAR_GAP = 0.4
-"""Share of the gap asked for, near an earlier plan."""
-
-FIRST_TIME = 0.5
-"""Share of the time that the first stage may take."""
 
 Tell = Callable[[str, float | None, float | None], None]
 """Told (stage, cost of the best plan so far, bound), USD; None where there is none yet."""
@@ -142,20 +137,20 @@ class _Search:
     began: float = field(default_factory=time.perf_counter)
 
     def run(self) -> Solved:
-        if self.hint is not None:
-            self._take(self._whole(self.aimed.widened(self.hint)))
-            if self.best is None:
-                self._commit_and_run("near the earlier plan", NEAR_GAP, self._near(self.hint))
-            if self.best is not None:
-                self._solve("proving it", self._commitments, PROOF_GAP, FIRST_TIME, bounds=True)
-        if self.best is None and self.effort.relative_gap < COARSE_GAP:
-            self._commit_and_run("a first plan", COARSE_GAP / max(self.effort.relative_gap, NUMERICAL_GAP))
-        if not self.impossible and not self._reached():
-            self._commit_and_run("what to buy", FIRST_GAP)
-        if self.impossible:
+        near = self._taken_up()
+        discounts = self._solve("which discounts", self._columns("chosen"), DISCOUNT_GAP, bounds=True)
+        if discounts.status == "infeasible":
             return self._solved("infeasible")
+        if not self._reached() and discounts.values is not None:
+            chosen = self._fixed_like(self.aimed.arrays, self._columns("chosen"), discounts.values)
+            narrow = chosen if near is None else _bounded(chosen, near)
+            self._commit_and_run(NEAR_GAP if near else FIRST_GAP, narrow)
         if not self._reached():
-            last = self._solve("buying and running together", self._whole_columns, 1.0, 1.0, bounds=True)
+            status = self._commit_and_run(SECOND_GAP, None)
+            if status == "infeasible":
+                return self._solved("infeasible")
+        if not self._reached():
+            last = self._solve(LAST, self._whole_columns, 1.0, bounds=True)
             if last.status == "infeasible" and self.best is None:
                 return self._solved("infeasible")
             if last.values is not None:
@@ -164,40 +159,42 @@ class _Search:
             return self._solved("unknown")
         return self._solved("optimal" if self._reached() else "feasible")
 
-    def _near(self, values: Floats) -> Arrays:
-        """Return the program that orders about what an earlier plan did, with the same discounts."""
+    def _taken_up(self) -> dict[int, tuple[float, float]] | None:
+        """Take an earlier plan if it still holds; return bounds of orders near it if it does not."""
+        if self.hint is None:
+            return None
+        self._take(self._whole(self.aimed.widened(self.hint)))
+        if self.best is not None:
+            return None
         near: dict[int, tuple[float, float]] = {}
-        for q in range(len(self.built.setting.tree.moments)):
-            for column in self.built.decisions("order", q).tolist():
-                count = float(values[column])
-                near[column] = (math.floor(NEAR[0] * count) - NEAR_SERVERS, NEAR[1] * count + NEAR_SERVERS)
-            near |= {c: (values[c], values[c]) for c in self.built.decisions("chosen", q).tolist()}
-        return _bounded(self.aimed.arrays, near)
+        for column in np.flatnonzero(self._columns("order")).tolist():
+            count = float(self.hint[column])
+            near[column] = (math.floor(NEAR[0] * count) - NEAR_SERVERS, NEAR[1] * count + NEAR_SERVERS)
+        return near
 
-    def _commit_and_run(self, stage: str, gap_share: float, arrays: Arrays | None = None) -> None:
-        """Decide what is bought, then where it runs; take the plan if there is one.
+    def _commit_and_run(self, gap_share: float, arrays: Arrays | None) -> str:
+        """Decide what is bought, then where it runs; take the plan if there is one. Return the status.
 
-        arrays: a narrower program, whose bound says nothing about the whole one.
+        arrays: a narrower program, whose bound says nothing about the whole one; None: the whole one.
         """
-        whole = arrays is None
-        first = self._solve(stage, self._commitments, gap_share, FIRST_TIME, bounds=whole, arrays=arrays)
-        self.impossible = whole and first.status == "infeasible"
-        if first.values is None:
-            return
-        known = self._fixed_like(first.values)
-        second = self._solve("where it runs", self._whole_columns, SECOND_GAP, 1.0, arrays=known)
-        if second.values is not None:
-            self._take(self._whole(second.values))
+        commitments = self._columns(*COMMITMENTS)
+        first = self._solve("what to buy", commitments, gap_share, bounds=arrays is None, arrays=arrays)
+        if first.values is not None:
+            known = self._fixed_like(self.aimed.arrays, commitments, first.values)
+            second = self._solve("where it runs", self._whole_columns, RUN_GAP, arrays=known)
+            if second.values is not None:
+                self._take(self._whole(second.values))
+        return first.status
 
     @property
     def _whole_columns(self) -> NDArray[np.bool_]:
         return self.aimed.padded(self.built.decisions.mask)
 
-    @property
-    def _commitments(self) -> NDArray[np.bool_]:
+    def _columns(self, *kinds: str) -> NDArray[np.bool_]:
+        """Return which columns are decisions of some kinds."""
         chosen = np.zeros(len(self.built.arrays.cost), dtype=bool)
         for q in range(len(self.built.setting.tree.moments)):
-            for kind in COMMITMENTS:
+            for kind in kinds:
                 chosen[self.built.decisions(kind, q)] = True
         return self.aimed.padded(chosen)
 
@@ -214,7 +211,6 @@ class _Search:
         stage: str,
         integer: NDArray[np.bool_],
         gap_share: float,
-        time_share: float,
         *,
         bounds: bool = False,
         arrays: Arrays | None = None,
@@ -227,7 +223,7 @@ class _Search:
         outcome = highs.solve_integer(
             self.aimed.arrays if arrays is None else arrays,
             integer=integer,
-            time_limit_s=left * time_share,
+            time_limit_s=left if stage == LAST else left * STAGE_TIME,
             relative_gap=max(self.effort.relative_gap, NUMERICAL_GAP) * gap_share,
             hint=self.best if arrays is None else None,
             on_line=self._listener(stage, bounds),
@@ -264,10 +260,10 @@ class _Search:
         if self.effort.keep is not None:
             self.effort.keep(self._solved("feasible"))
 
-    def _fixed_like(self, values: Floats) -> Arrays:
-        """Return the program with the commitments of a solution fixed."""
-        columns = np.flatnonzero(self._commitments)
-        return _fixed(self.aimed.arrays, dict(zip(columns.tolist(), np.rint(values[columns]), strict=True)))
+    def _fixed_like(self, arrays: Arrays, which: NDArray[np.bool_], values: Floats) -> Arrays:
+        """Return the program with some columns fixed as in a solution."""
+        columns = np.flatnonzero(which)
+        return _fixed(arrays, dict(zip(columns.tolist(), np.rint(values[columns]), strict=True)))
 
     def _solved(self, status: str) -> Solved:
         seconds = time.perf_counter() - self.began
