@@ -20,7 +20,7 @@ from planner.plan.assemble import assemble
 from planner.shapes import Timings
 from planner.study.procure.aims import Risk, conditional_value_at_risk
 from planner.study.procure.audit import audit
-from planner.study.procure.deployment import deployment
+from planner.study.procure.deployment import Deployment, deployment
 from planner.study.procure.market import Market
 from planner.study.procure.measures import Alternative, Measures, best_of_each, measure
 from planner.study.procure.program import Built, build
@@ -31,6 +31,7 @@ from planner.study.procure.shortage import Shortage, shortage
 from planner.study.procure.study import ProcureStudy
 from planner.study.procure.tree import build_tree
 from planner.study.procure.unfold import CannotUnfold, Unfolded, unfold
+from planner.study.store import question_key
 from planner.study.study_file import Opened
 from planner.topology import Question
 
@@ -77,8 +78,16 @@ Heard = Callable[[Procurement], None]
 """Given the procurement whenever something worth keeping was added."""
 
 
+@dataclass
+class Kept:
+    """What one run leaves to the next in the same session: timed shapes, and places by question."""
+
+    timings: Timings = field(default_factory=Timings)
+    places: dict[str, Deployment] = field(default_factory=dict)
+
+
 def setting_of(
-    opened: Opened[ProcureStudy], question: Question | None = None, timings: Timings | None = None
+    opened: Opened[ProcureStudy], question: Question | None = None, kept: Kept | None = None
 ) -> Setting:
     """Return what a study asks.
 
@@ -87,7 +96,13 @@ def setting_of(
     """
     asked = opened.question() if question is None else question
     study = opened.study
-    places = deployment(assemble(asked, timings), study.reserve, study.unserved_usd_per_request)
+    kept = Kept() if kept is None else kept
+    key = f"{question_key(asked)}/{study.reserve!r}/{study.unserved_usd_per_request!r}"
+    places = kept.places.get(key)
+    if places is None:
+        assembly = assemble(asked, kept.timings)
+        places = deployment(assembly, study.reserve, study.unserved_usd_per_request)
+        kept.places[key] = places
     names = [workload.name for workload in asked.scenario.workloads]
     servers = list(dict.fromkeys([*places.types, *asked.scenario.fleet.buy]))
     setting = Setting(study, places, build_tree(study, names, servers), Market(study, asked))
@@ -107,7 +122,7 @@ def run_procure(
     *,
     tell: Tell = lambda stage, cost, bound: None,
     heard: Heard = lambda found: None,
-    timings: Timings | None = None,
+    kept: Kept | None = None,
     base: Path | None = None,
     plans: Path | None = None,
 ) -> Procurement:
@@ -117,7 +132,7 @@ def run_procure(
         opened: the study.
         tell: told where the run is.
         heard: given the results so far whenever there are new ones.
-        timings: shapes timed before, for a run after a small change.
+        kept: what runs before it left; this one adds to it.
         base: folder of an earlier run of a study with the same periods, futures and places, to start from.
         plans: folder for a full plan of every moment, made and verified one by one; None: none is made.
 
@@ -129,7 +144,7 @@ def run_procure(
     question = opened.question()
     found = Procurement(opened, question)
     tell("timing servers and laying out sites", None, None)
-    setting = found.setting = setting_of(opened, question, timings)
+    setting = found.setting = setting_of(opened, question, kept)
     found.assembled_s = time.perf_counter() - began
     built = build(setting)
 

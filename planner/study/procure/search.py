@@ -30,6 +30,12 @@ DISCOUNT_GAP, FIRST_GAP, NEAR_GAP, SECOND_GAP, RUN_GAP = 0.15, 0.3, 0.5, 0.6, 0.
 """Shares of the gap asked for that the stages are solved to: which discounts; what to buy with them, or near
 an earlier plan, or with every discount; where it runs."""
 
+PROOF_GAP = 0.35
+"""The first of these shares where there is an earlier plan: mostly only the bound is wanted."""
+
+DISCOUNTS = "which discounts"
+"""The first stage; a start would only keep HiGHS from stopping at the bound that is wanted."""
+
 LAST = "buying and running together"
 """The stage that searches the whole program."""
 
@@ -138,7 +144,8 @@ class _Search:
 
     def run(self) -> Solved:
         near = self._taken_up()
-        discounts = self._solve("which discounts", self._columns("chosen"), DISCOUNT_GAP, bounds=True)
+        gap_share = DISCOUNT_GAP if self.hint is None else PROOF_GAP
+        discounts = self._solve(DISCOUNTS, self._columns("chosen"), gap_share, bounds=True)
         if discounts.status == "infeasible":
             return self._solved("infeasible")
         if not self._reached() and discounts.values is not None:
@@ -225,7 +232,7 @@ class _Search:
             integer=integer,
             time_limit_s=left if stage == LAST else left * STAGE_TIME,
             relative_gap=max(self.effort.relative_gap, NUMERICAL_GAP) * gap_share,
-            hint=self.best if arrays is None else None,
+            hint=self.best if arrays is None and stage != DISCOUNTS else None,
             on_line=self._listener(stage, bounds),
         )
         if bounds and outcome.status != "infeasible":
