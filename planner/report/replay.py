@@ -29,7 +29,8 @@ def print_replay(result: ReplayResult, console: Console) -> None:
     )
     for name, seen in data["workloads"].items():
         times = [f"{seen[kind][p]:,.1f}" for kind in ("ttft_ms", "tpot_ms") for p in ("p50", "p95", "p99")]
-        table.add_row(name, f"{seen['requests']:,}", *times, f"{seen['attainment']:.3%}")
+        requests = f"{seen['requests']:,}" + (f" ({seen['failed']:,} failed)" if seen["failed"] else "")
+        table.add_row(name, requests, *times, f"{seen['attainment']:.3%}")
     print_wide(table, console)
     if data["pools"]:
         pools = wide_table("Pools", *data["pools"][0])

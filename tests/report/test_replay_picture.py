@@ -1,6 +1,7 @@
 """A replay is drawn: latencies against their limits, and the pools over time."""
 
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from planner.report.console import print_summary
 from planner.report.figures.replay import replay_picture, standalone
+from planner.report.replay import print_replay
 from planner.report.sections.promises import promise_view
 from planner.simulate.result import Limits, ReplayResult, WorkloadReplay
 from tests.plan.tiny import full_plan
@@ -77,3 +79,15 @@ def test_replayed_latencies_stand_beside_the_predicted_ones() -> None:
     assert "replayed 123.4" in after.getvalue()
     view = promise_view(replayed, {})
     assert all("(replayed 123 ms)" in row.ttft.predicted for row in view.first if row.ttft.bar is not None)
+
+
+def test_failed_requests_are_told_on_the_terminal() -> None:
+    """Beside the number of requests, where there are any."""
+    shown = result(np.geomspace(50.0, 900.0, 500))
+    lost = replace(shown.workloads["chat <1>"], failed=7)
+    text = StringIO()
+    print_replay(replace(shown, workloads={"chat": lost}), Console(file=text, width=200))
+    assert "507 (7 failed)" in text.getvalue()
+    text = StringIO()
+    print_replay(shown, Console(file=text, width=200))
+    assert "failed" not in text.getvalue()
