@@ -13,6 +13,8 @@ is multiplied, so that sums are exact:
 - dynamic electricity of a replica: its awake watts x PUE x tariff; of a unit of traffic: joules per request
   beyond them, the host's with them, x rate of the unit x PUE x tariff of its period x the period's share of
   the day;
+- water of a server, replica and unit of traffic: kW x litres per kWh of its cooling x price;
+- electricity that an open site draws whatever its load, with the idle part;
 - network of a unit of traffic: what its answers cost to send, spread over the day;
 - retrofit of a rack to liquid: its price / (infrastructure life x 8760 h);
 - a spare server: its price / (life x 8760 h); a move from the plan in force: its price / the hours it is
@@ -55,6 +57,7 @@ class MicroCost:
     rent: int = 0
     electricity_idle: int = 0
     electricity_dynamic: int = 0
+    water: int = 0
     network: int = 0
     site_opening: int = 0
     spares: int = 0
@@ -111,7 +114,9 @@ def plan_micro_cost(content: Content, setting: Setting, columns: Columns) -> Mic
         infrastructure=infrastructure,
         retrofit=sum(retrofit_micro_usd(rack, setting) for rack in content.retrofitted_racks),
         rent=rent,
-        electricity_idle=idle,
+        electricity_idle=idle
+        + sum(overhead_micro_usd(site, setting) for site in {server.site for server in content.servers}),
+        water=plan_water_micro_usd(content, setting, columns),
         electricity_dynamic=dynamic,
         network=sum(route.units * network_micro_usd_per_unit(route, setting) for route in content.routes),
         site_opening=sum(
@@ -136,18 +141,51 @@ def catalog_server(server: ServerPlan, setting: Setting) -> Server:
     return setting.catalog.servers[server.server]
 
 
-def server_pue(server: ServerPlan, setting: Setting) -> float:
-    """Return the PUE of a server's heat at its site."""
+def server_pue(server: ServerPlan, setting: Setting, prefix: str = "") -> float:
+    """Return the PUE of a server's heat at its site; `design_`: on the hottest day."""
     site = setting.graph.nodes[server.site]
     if server.origin == "rent":
         return float(site["pue_air"])
     liquid = catalog_server(server, setting).liquid_fraction
-    return liquid * float(site["pue_liquid"]) + (1 - liquid) * float(site["pue_air"])
+    return liquid * float(site[f"{prefix}pue_liquid"]) + (1 - liquid) * float(site[f"{prefix}pue_air"])
 
 
 def server_idle_w(server: ServerPlan, setting: Setting) -> int:
     """Return what a server draws without load, whole watts."""
     return idle_w(server_model(server, setting.scenario, setting.catalog), setting.catalog)
+
+
+def water_l_per_kwh(server: ServerPlan, setting: Setting) -> float:
+    """Return the water that a kWh of a server evaporates, litres; none of ours where it is rented."""
+    if server.origin == "rent":
+        return 0.0
+    site = setting.graph.nodes[server.site]
+    liquid = catalog_server(server, setting).liquid_fraction
+    return liquid * float(site["water_l_per_kwh_liquid"]) + (1 - liquid) * float(site["water_l_per_kwh_air"])
+
+
+def water_micro_usd(watts: float, server: ServerPlan, setting: Setting) -> int:
+    """Return the price of the water that `watts` of IT load of a server evaporate, micro-USD/h."""
+    price = float(setting.graph.nodes[server.site]["water_usd_per_m3"])
+    return round(watts / WATTS_PER_KW * water_l_per_kwh(server, setting) * price / 1000.0 * MICRO)
+
+
+def plan_water_micro_usd(content: Content, setting: Setting, columns: Columns) -> int:
+    """Return the price of all water, micro-USD/h."""
+    total = sum(water_micro_usd(server_idle_w(s, setting), s, setting) for s in content.servers)
+    for pool in pools_of(content).values():
+        total += pool.count * water_micro_usd(pool.awake_w, pool.first, setting)
+    for use in route_uses(content, setting, columns):
+        watts = dynamic_watts_per_unit(use, setting)
+        total += use.route.units * water_micro_usd(watts, use.pool.first, setting)
+    return total
+
+
+def overhead_micro_usd(site: str, setting: Setting) -> int:
+    """Return the electricity that an open site draws whatever its load, micro-USD/h."""
+    about = setting.graph.nodes[site]
+    tariff = usd_per_kwh(about, setting.scenario.economics)
+    return electricity_micro_usd(float(about["overhead_kw"]) * WATTS_PER_KW, 1.0, tariff)
 
 
 def electricity_micro_usd(watts: float, pue: float, tariff_usd_per_kwh: float) -> int:

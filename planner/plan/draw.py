@@ -30,6 +30,15 @@ def summed(content: Content, setting: Setting, columns: Columns, counted: Counte
     return total
 
 
+def overheads_w(content: Content, setting: Setting) -> dict[str, float]:
+    """Return what each open site draws at the grid whatever its load, W."""
+    nodes = setting.graph.nodes
+    return {
+        site: float(nodes[site]["overhead_kw"]) * 1000.0
+        for site in {server.site for server in content.servers}
+    }
+
+
 def period_milliwatts(content: Content, setting: Setting, columns: Columns) -> dict[str, int]:
     """Return the expected draw of all powered servers in each period, mW of IT."""
     standing = sum(server_idle_w(server, setting) * MILLIWATTS_PER_WATT for server in content.servers)
@@ -48,7 +57,8 @@ def expected_milliwatts(content: Content, setting: Setting, columns: Columns) ->
 
 def grid_milliwatts(content: Content, setting: Setting, columns: Columns) -> int:
     """Return the expected draw of all powered servers at the grid, cooling included, mW."""
-    return summed(
+    standing = sum(round(watts * MILLIWATTS_PER_WATT) for watts in overheads_w(content, setting).values())
+    return standing + summed(
         content, setting, columns, lambda watts, pue, site: round(watts * MILLIWATTS_PER_WATT * pue)
     )
 
@@ -56,7 +66,11 @@ def grid_milliwatts(content: Content, setting: Setting, columns: Columns) -> int
 def carbon_mg_per_h(content: Content, setting: Setting, columns: Columns) -> int:
     """Return the carbon of all electricity, rented servers included, mg CO2 per hour."""
     nodes = setting.graph.nodes
-    return summed(
+    standing = sum(
+        round(watts * float(nodes[site]["carbon_g_per_kwh"]))
+        for site, watts in overheads_w(content, setting).items()
+    )
+    return standing + summed(
         content,
         setting,
         columns,

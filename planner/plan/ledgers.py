@@ -40,12 +40,19 @@ from planner.plan.fabric import fabric_gb_per_request, oversubscribed
 from planner.plan.spares import spare_price_usd
 from planner.plan.traffic import SECONDS_PER_HOUR, egress_gb_s
 from planner.plan.types import LedgerRow, Ledgers, ServerPlan
+from planner.plan.water import water_limits
 from planner.topology import loops_of
 
 MG_PER_G = 1000.0
 MG_PER_KG = 1_000_000
 MILLIWATTS_PER_KW = 1_000_000
 TOKENS_PER_MTOK = 1e6
+
+
+RUNNING = (
+    "rent", "maintenance", "electricity_idle", "electricity_dynamic", "water", "network",
+)  # fmt: skip
+"""Parts of the cost that count as running cost."""
 
 
 def plan_ledgers(content: Content, setting: Setting, columns: Columns) -> Ledgers:
@@ -68,7 +75,7 @@ def server_grid_w(server: ServerPlan, setting: Setting) -> int:
     """Return what an owned server takes from the grid at its provisioned power, whole watts up."""
     if server.origin == "rent":
         return 0
-    return math.ceil(server.provisioned_w * server_pue(server, setting) - WATT_TOLERANCE)
+    return math.ceil(server.provisioned_w * server_pue(server, setting, "design_") - WATT_TOLERANCE)
 
 
 def grid_rows(content: Content, setting: Setting) -> list[LedgerRow]:
@@ -77,6 +84,8 @@ def grid_rows(content: Content, setting: Setting) -> list[LedgerRow]:
     drawn: Counter[str] = Counter()
     for server in content.servers:
         drawn[server.site] += server_grid_w(server, setting)
+    for site in {server.site for server in content.servers}:
+        drawn[site] += math.ceil(graph.nodes[site]["design_overhead_kw"] * 1000.0 - WATT_TOLERANCE)
     rows: list[LedgerRow] = []
     for site, about in graph.nodes(data=True):
         if about["kind"] == "site" and not about["cloud"]:
@@ -248,9 +257,7 @@ def budget_rows(content: Content, setting: Setting, columns: Columns) -> list[Le
     """Return the rows of money, carbon, servers and stock."""
     limits = setting.scenario.limits
     parts: Mapping[str, int] = plan_micro_cost(content, setting, columns).parts
-    opex = sum(
-        parts[name] for name in ("rent", "maintenance", "electricity_idle", "electricity_dynamic", "network")
-    )
+    opex = sum(parts[name] for name in RUNNING)
     carbon = carbon_mg_per_h(content, setting, columns)
     mtok_per_h = sum(served_mtok_per_h(content, setting))
     per_mtok = round(carbon / MG_PER_G / mtok_per_h, 6) if mtok_per_h > 0 else 0.0
@@ -271,6 +278,7 @@ def budget_rows(content: Content, setting: Setting, columns: Columns) -> list[Le
             )
             for period, drawn in period_milliwatts(content, setting, columns).items()
         ),
+        *water_limits(content, setting, columns),
         ("servers/total", len(content.servers), limits.servers, "servers"),
         *(
             (f"stock/{server}", bought[server], stock, "servers")

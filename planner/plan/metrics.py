@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planner.plan.content import Columns, Content, Setting, pools_of, route_uses
 from planner.plan.costs import WATTS_PER_KW, plan_micro_cost, server_pue
-from planner.plan.draw import carbon_mg_per_h
+from planner.plan.draw import carbon_mg_per_h, overheads_w
 from planner.plan.ledgers import (
     MG_PER_KG,
     TOKENS_PER_MTOK,
@@ -41,8 +41,9 @@ def plan_metrics(content: Content, setting: Setting, columns: Columns) -> Metric
     output_tokens_per_s = mtok_out * TOKENS_PER_MTOK / SECONDS_PER_HOUR
     expected = server_expectations(content, setting, columns)
     grid_mw = (
-        sum(expected[server.name] * server_pue(server, setting) for server in content.servers) / WATTS_PER_MW
-    )
+        sum(expected[server.name] * server_pue(server, setting) for server in content.servers)
+        + sum(overheads_w(content, setting).values())
+    ) / WATTS_PER_MW
     accelerators = sum(server.accelerators for server in content.servers)
     sizes = {pool.name: pool.shape.shape().accelerators for pool in pools_of(content).values()}
     busy = sum(

@@ -8,6 +8,7 @@ PEOPLE_UNITS: Mapping[str, tuple[float, str]] = {
     "micro-USD/h": (1e6, "USD/h"),
     "nano-USD/h": (1e9, "USD/h"),
     "mW": (1e6, "kW"),
+    "ml/h": (1e3, "l/h"),
     "mg CO2/h": (1e6, "kg CO2/h"),
 }
 """Unit of the program -> (how many make one, unit in the plan); counts are stated as they are."""

@@ -41,6 +41,7 @@ class Cost(_Record):
     rent: float = 0.0
     electricity_idle: float = 0.0
     electricity_dynamic: float = 0.0
+    water: float = 0.0
     network: float = 0.0
     site_opening: float = 0.0
     spares: float = 0.0

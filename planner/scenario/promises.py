@@ -50,6 +50,9 @@ class Limits(FileModel):
         default=None, ge=0, description="Carbon per million tokens served (input and output), g."
     )
     carbon_kg_per_h: float | None = Field(default=None, ge=0, description="Carbon per hour, kg.")
+    water_l_per_h: float | None = Field(
+        default=None, ge=0, description="Water evaporated by all sites together, litres per hour."
+    )
     servers: int | None = Field(default=None, ge=0, description="Powered servers, owned and rented.")
 
 

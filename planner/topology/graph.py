@@ -20,6 +20,7 @@ from planner.topology.defaults import (
 )
 from planner.topology.layout import Scope, full_name, implicit_domain, rack_names, scopes
 from planner.topology.nodes import Graph
+from planner.topology.overhead import overheads
 from planner.topology.resolve import resolve
 from planner.topology.types import FabricDomain, RackGroup, Site, Topology
 
@@ -96,9 +97,18 @@ def _add_site(graph: Graph, site: Site) -> None:
             "open_usd_per_h",
             "egress_usd_per_gb",
             "wan_gb_s",
+            "water_l_per_kwh_air",
+            "water_l_per_kwh_liquid",
+            "water_usd_per_m3",
+            "water_l_per_h",
             "rtt_ms",
         }
     )
+    if site.pue_table:
+        described |= overheads(site)
+    else:
+        described |= {"design_pue_air": site.pue_air, "design_pue_liquid": site.pue_liquid}
+        described |= {"overhead_kw": 0.0, "design_overhead_kw": 0.0}
     _node(graph, site.name, "site", **described)
     region = region_node(site.region)
     if region not in graph:

@@ -252,6 +252,17 @@ class Equipment(FileModel):
     racks: list[RackGroup] = Field(default_factory=list, description="Its racks.")
 
 
+class PuePoint(FileModel):
+    """One measured or designed PUE of a cooling type, at a load and an outdoor temperature."""
+
+    cooling: Literal["air", "liquid"] = Field(description="Which watts it is the PUE of.")
+    pue: float = Field(ge=1, description="Power at the meter over IT power.")
+    load: float = Field(default=1.0, gt=0, le=1, description="Share of it_kw at which it holds.")
+    outdoor_c: float | None = Field(
+        default=None, description="Outdoor temperature at which it holds, C. None: any."
+    )
+
+
 class Block(Equipment):
     """A part of a site that is built `count` times: a row, a pod, a hall.
 
@@ -287,6 +298,32 @@ class Site(Equipment):
     pue_liquid: Pue | None = Field(
         default=None,
         description="PUE of liquid-cooled watts. None: 1.08 cold, 1.12 temperate, 1.20 hot.",
+    )
+    pue_table: list[PuePoint] = Field(
+        default_factory=list,
+        description="PUE by cooling type, load and outdoor temperature, instead of one figure. Energy is"
+        " counted at outdoor_c, the grid contract at design_outdoor_c; what falls with load becomes a fixed"
+        " draw of the open site.",
+    )
+    it_kw: float | None = Field(
+        default=None, gt=0, description="IT power that the loads of pue_table are shares of, kW."
+    )
+    outdoor_c: float | None = Field(default=None, description="Mean outdoor temperature, C.")
+    design_outdoor_c: float | None = Field(
+        default=None, description="Outdoor temperature of the hottest design day, C. None: outdoor_c."
+    )
+    water_l_per_kwh_air: float = Field(
+        default=0.0,
+        ge=0,
+        description="Water evaporated per kWh of air-cooled IT: dry coolers 0-0.05, adiabatic 0.2-0.6, towers"
+        " 1.0-1.9 (planning figures).",
+    )
+    water_l_per_kwh_liquid: float = Field(
+        default=0.0, ge=0, description="The same per kWh of liquid-cooled IT; closed loops 0-0.05."
+    )
+    water_usd_per_m3: float = Field(default=0.0, ge=0, description="Price of water, USD per cubic metre.")
+    water_l_per_h: float | None = Field(
+        default=None, ge=0, description="The most water per hour, mean over the day. None: no limit."
     )
     electricity_usd_per_kwh: float | None = Field(
         default=None, ge=0, description="Mean tariff. None: that of the region."

@@ -23,8 +23,8 @@ EQUATIONS = (
         r"\sum_j s^e_{nj}\, w_j\, \mathrm{servers}_j \le o_n b_n \qquad \forall n, e",
         "provisioned watts w of servers, by the share s of their rack that node n carries in normal "
         "operation and after each loss e of another node (2N: all, 3N/2: half of the lost one's more, a "
-        "standby node: nothing until then); b is the rating of the modules in service times the continuous share, o the "
-        "oversubscription (1 unless stated)",
+        "standby node: nothing until then); b is the rating of the modules in service times the continuous "
+        "share, o the oversubscription (1 unless stated)",
     ),
     (
         "power/{level}/{node}/.../shed",
@@ -53,6 +53,11 @@ EQUATIONS = (
         r"\sum_v a_{rv}\, x_v \le b_r",
         "money paid at once (servers, retrofits, spares, reserved units); running cost, carbon and expected "
         "watts of servers, awake replicas and traffic; for carbon per token each unserved unit lowers it",
+    ),
+    (
+        "water/site/{site}, water/total",
+        r"\sum_v a_{rv}\, x_v \le b_r",
+        "millilitres per hour that servers, awake replicas and traffic evaporate by how they are cooled",
     ),
     (
         "servers/total, stock/{server}, delivery/{server}, churn/moves",

@@ -13,7 +13,7 @@ EQUATIONS = (
     (
         "open/{candidate}",
         r"\mathrm{servers}_j \le \overline{s}_j\, \mathrm{open}_{s(j)} \quad \forall j : c^{open}_{s(j)} > 0",
-        "servers stand at open sites only; written where opening the site costs something",
+        "servers stand at open sites only; written where opening the site costs or uses something",
     ),
 )
 
@@ -22,7 +22,14 @@ def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
     """Add the rows `open/...` for the candidates of sites with an opening cost."""
     candidates = problem.candidates
     site = problem.host_groups.site[candidates.host_group]
-    charged = np.flatnonzero(problem.sites.open_cost[site] > 0)
+    counted = problem.sites.open_cost > 0
+    for ledger in problem.ledgers:
+        if "open" in ledger.entries:
+            counted = counted.copy()
+            counted[ledger.entries["open"].column] = True
+    for goal in problem.goals:
+        counted = counted | (goal.amounts.get("open", np.zeros_like(problem.sites.open_cost)) > 0)
+    charged = np.flatnonzero(counted[site])
     program.add_rows(
         (RowInfo(f"open/{candidates.names[j]}", "sites") for j in charged),
         [

@@ -29,7 +29,7 @@ from planner.optimize.variables import hosting_upper
 from planner.performance.providers.table import RateTable
 from planner.plan.assemble.churn import churn_table
 from planner.plan.assemble.counts import counts_table
-from planner.plan.assemble.draw import Draw, drawn
+from planner.plan.assemble.draw import Draw, drawn, overhead_drawn
 from planner.plan.assemble.failures import demands_routed, failure_table
 from planner.plan.assemble.goals import goals_of, may_stay_unserved
 from planner.plan.assemble.limits import (
@@ -38,6 +38,7 @@ from planner.plan.assemble.limits import (
     grid_rows,
     heat_rows,
     network_rows,
+    water_rows,
 )
 from planner.plan.assemble.mixes import Mix, rack_mixes
 from planner.plan.assemble.offers import (
@@ -46,6 +47,7 @@ from planner.plan.assemble.offers import (
     Offer,
     rack_offers,
     rent_offers,
+    standing_micro_usd,
 )
 from planner.plan.assemble.paths import (
     Lane,
@@ -181,16 +183,30 @@ def _assemble(question: Question, timings: Timings) -> Assembly:
     draw = Draw(
         {
             "servers": [
-                drawn(offer.idle_w, offer.pue, float(graph.nodes[offer.site]["carbon_g_per_kwh"]))
+                drawn(
+                    offer.idle_w,
+                    offer.pue,
+                    float(graph.nodes[offer.site]["carbon_g_per_kwh"]),
+                    offer.water_l_per_kwh,
+                )
                 for offer in offers
             ],
             "replicas": awake_draw,
             "assign": [path.draw for path in paths],
+            "open": [overhead_drawn(graph.nodes[site.name]) for site in question.topology.sites],
         }
     )
+    site_of = {
+        "servers": [offer.site for offer in offers],
+        "replicas": [pools[q].site for q in hostings.pool.tolist()],
+        "assign": [lanes[path.lane][1] for path in paths],
+        "open": [site.name for site in question.topology.sites],
+    }
+    standing = [standing_micro_usd(graph.nodes[site.name], scenario) for site in question.topology.sites]
     total_units = scenario.solver.units
     use = UnitUse(
         replica_cost=hostings.cost.tolist(),
+        open_cost=standing,
         assign_cost=assignments.cost.tolist(),
         assign_milliwatts=[path.milliwatts for path in paths],
         assign_period=[lane_period[lane] for lane in assignments.lane.tolist()],
@@ -217,7 +233,12 @@ def _assemble(question: Question, timings: Timings) -> Assembly:
         demands=_demand_table(question, day, demands),
         sites=Sites(
             tuple(site_names),
-            integers([round(graph.nodes[name]["open_usd_per_h"] * MICRO) for name in site_names]),
+            integers(
+                [
+                    round(graph.nodes[name]["open_usd_per_h"] * MICRO) + overhead
+                    for name, overhead in zip(site_names, standing, strict=True)
+                ]
+            ),
         ),
         rack_classes=class_table,
         mixes=mix_table,
@@ -252,6 +273,7 @@ def _assemble(question: Question, timings: Timings) -> Assembly:
             ),
             *budget_rows(scenario, offers, mixes, use, all_mtok, day.names, spares),
             *churn_rows,
+            *water_rows(graph, scenario, draw, site_of),
             *quota_rows(
                 scenario,
                 day,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from planner.optimize.problem import Integers, integers
 from planner.performance.awake import joules_beyond_awake
@@ -21,11 +22,12 @@ MILLIWATTS_PER_WATT = 1000
 
 @dataclass(frozen=True)
 class Drawn:
-    """What one thing draws: mW of IT, mW at the grid with cooling, and mg CO2 per hour."""
+    """What one thing draws: mW of IT, mW at the grid with cooling, mg CO2 and ml of water per hour."""
 
     milliwatts: int = 0
     grid_milliwatts: int = 0
     carbon_mg: int = 0
+    water_ml: int = 0
 
     def __add__(self, other: Drawn) -> Drawn:
         """Return what two things draw together."""
@@ -33,21 +35,29 @@ class Drawn:
             self.milliwatts + other.milliwatts,
             self.grid_milliwatts + other.grid_milliwatts,
             self.carbon_mg + other.carbon_mg,
+            self.water_ml + other.water_ml,
         )
 
 
-def drawn(watts: float, pue: float, g_per_kwh: float) -> Drawn:
-    """Return whole amounts of `watts` of IT load under a PUE, from electricity of a carbon intensity."""
+def drawn(watts: float, pue: float, g_per_kwh: float, l_per_kwh: float = 0.0) -> Drawn:
+    """Return whole amounts of `watts` of IT load: its PUE, the carbon of its electricity, its water."""
     return Drawn(
         round(watts * MILLIWATTS_PER_WATT),
         round(watts * MILLIWATTS_PER_WATT * pue),
         round(watts / 1000.0 * pue * g_per_kwh * 1000.0),
+        round(watts / 1000.0 * l_per_kwh * 1000.0),
     )
+
+
+def overhead_drawn(site: Mapping[str, Any]) -> Drawn:
+    """Return what an open site draws whatever its load."""
+    watts = float(site["overhead_kw"]) * 1000.0
+    return Drawn(0, round(watts * MILLIWATTS_PER_WATT), round(watts * float(site["carbon_g_per_kwh"])))
 
 
 @dataclass(frozen=True)
 class Draw:
-    """The draw by kind of variable: `servers`, `replicas`, `assign`."""
+    """The draw by kind of variable: `servers`, `replicas`, `assign`, `open` (what sites draw)."""
 
     of: Mapping[str, Sequence[Drawn]]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,12 @@ def grid_rows(graph: Graph, scenario: Scenario, offers: Sequence[Offer]) -> Ledg
     if scenario.limits.grid_kw is not None:
         limit = int(round(scenario.limits.grid_kw * WATTS_PER_KW, 6))
         total = rows.add("grid/total", limit, "limits.grid_kw")
+    for s, (site, about) in enumerate(_sites(graph)):
+        overhead = int(np.ceil(float(about["design_overhead_kw"]) * WATTS_PER_KW - 1e-6))
+        if site in row_of:
+            rows.use("open", row_of[site], s, overhead)
+        if total is not None:
+            rows.use("open", total, s, overhead)
     for j, offer in enumerate(offers):
         if offer.origin == "rent":
             continue
@@ -80,9 +87,44 @@ def grid_rows(graph: Graph, scenario: Scenario, offers: Sequence[Offer]) -> Ledg
     return rows.ledger()
 
 
+def _sites(graph: Graph) -> list[tuple[str, dict[str, Any]]]:
+    """Return the sites in the order of the problem, with their attributes."""
+    return [(name, about) for name, about in graph.nodes(data=True) if about["kind"] == "site"]
+
+
+def water_rows(
+    graph: Graph, scenario: Scenario, draw: Draw, site_of: Mapping[str, Sequence[str]]
+) -> list[Ledger]:
+    """Return the rows of water, of each site and of all together, as far as limits are stated.
+
+    Args:
+        graph: the topology.
+        scenario: its limits.
+        draw: what every variable evaporates.
+        site_of: the site of each variable, by kind.
+    """
+    rows = Rows("water", "ml/h")
+    row_of: dict[str, int] = {}
+    for site, about in _sites(graph):
+        if about["water_l_per_h"] is not None:
+            limit = int(round(about["water_l_per_h"] * 1000.0, 3))
+            row_of[site] = rows.add(f"water/site/{site}", limit, f"topology: water_l_per_h of {site}")
+    total = None
+    if scenario.limits.water_l_per_h is not None:
+        limit = int(round(scenario.limits.water_l_per_h * 1000.0, 3))
+        total = rows.add("water/total", limit, "limits.water_l_per_h")
+    for kind, things in draw.of.items():
+        for column, (one, site) in enumerate(zip(things, site_of[kind], strict=True)):
+            if site in row_of:
+                rows.use(kind, row_of[site], column, one.water_ml)
+            if total is not None:
+                rows.use(kind, total, column, one.water_ml)
+    return [rows.ledger()] if rows.names else []
+
+
 def grid_watts(offer: Offer) -> int:
     """Return what a server takes from the grid at its provisioned power, cooling included."""
-    return int(np.ceil(offer.provisioned_w * offer.pue - 1e-6))
+    return int(np.ceil(offer.provisioned_w * offer.design_pue - 1e-6))
 
 
 def heat_rows(graph: Graph, offers: Sequence[Offer]) -> Ledger:
@@ -150,13 +192,14 @@ def endings(periods: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class UnitUse:
-    """What replicas and routing cost per replica, assigned unit and flowing unit (micro-USD/h), the million
-    tokens per hour of an unserved unit, and what everything draws: means over the day.
+    """What replicas, open sites and units of traffic cost (micro-USD/h), the million tokens per hour of an
+    unserved unit, and what everything draws: means over the day.
 
     assign_milliwatts: of a unit while its period lasts. assign_period: number of that period.
     """
 
     replica_cost: Sequence[int]
+    open_cost: Sequence[int]
     assign_cost: Sequence[int]
     assign_milliwatts: Sequence[int]
     assign_period: Sequence[int]
@@ -190,7 +233,9 @@ def budget_rows(
     if limits.opex_usd_per_h is not None:
         row = running.add("budget/opex", round(limits.opex_usd_per_h * 1e6), "limits.opex_usd_per_h")
         for j, offer in enumerate(offers):
-            running.use("servers", row, j, offer.rental + offer.maintenance + offer.idle_electricity)
+            running.use("servers", row, j, running_cost(offer))
+        for s, cost in enumerate(use.open_cost):
+            running.use("open", row, s, cost)
         for p, cost in enumerate(use.replica_cost):
             running.use("replicas", row, p, cost)
         for a, cost in enumerate(use.assign_cost):
@@ -247,6 +292,11 @@ def budget_rows(
             if offer.host.name == server_id:
                 count.use("spares", row, z, 1)
     return [rows.ledger() for rows in (money, running, carbon, drawn, count) if rows.names]
+
+
+def running_cost(offer: Offer) -> int:
+    """Return what a server costs to run, whatever its load: rent, care, electricity, water."""
+    return offer.rental + offer.maintenance + offer.idle_electricity + offer.idle_water
 
 
 def _spare_offers(spares: Spares | None, offers: Sequence[Offer]) -> list[Offer]:

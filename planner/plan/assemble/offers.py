@@ -62,8 +62,8 @@ class Offer:
 
     rack_class: None for rented servers. maximum: None if only space, stock and limits bound it.
     rent_index: which entry of fleet.rent. retrofit: stands only in racks turned to liquid.
-    pue: PUE of its heat split at its site. shed_w: provisioned once it is capped because power is short.
-    peak_w: short peak.
+    pue, design_pue: PUE of its heat split at its site, on the mean and on the hottest day.
+    shed_w: provisioned once it is capped because power is short. peak_w: short peak.
     """
 
     host: Host
@@ -81,12 +81,15 @@ class Offer:
     air_w: int
     liquid_w: int
     pue: float
+    design_pue: float
+    water_l_per_kwh: float
     capex_usd: float
     depreciation: int
     maintenance: int
     infrastructure: int
     rental: int
     idle_electricity: int
+    idle_water: int = 0
 
     @property
     def server(self) -> Server:
@@ -110,7 +113,12 @@ class Offer:
     def cost(self) -> int:
         """micro-USD/h of one such server, whatever its load."""
         return (
-            self.depreciation + self.maintenance + self.infrastructure + self.rental + self.idle_electricity
+            self.depreciation
+            + self.maintenance
+            + self.infrastructure
+            + self.rental
+            + self.idle_electricity
+            + self.idle_water
         )
 
     @property
@@ -122,6 +130,17 @@ class Offer:
 def electricity_micro_usd(watts: float, pue: float, tariff_usd_per_kwh: float) -> int:
     """Return micro-USD/h of `watts` of IT load."""
     return round(watts / 1000.0 * pue * tariff_usd_per_kwh * MICRO)
+
+
+def water_micro_usd(watts: float, l_per_kwh: float, site: dict[str, object]) -> int:
+    """Return micro-USD/h of the water that `watts` of IT load evaporate."""
+    return round(watts / 1000.0 * l_per_kwh * float(str(site["water_usd_per_m3"])) / 1000.0 * MICRO)
+
+
+def standing_micro_usd(site: dict[str, object], scenario: Scenario) -> int:
+    """Return the electricity that an open site draws whatever its load, micro-USD/h."""
+    watts = float(str(site["overhead_kw"])) * 1000.0
+    return electricity_micro_usd(watts, 1.0, usd_per_kwh(site, scenario.economics))
 
 
 def provisioned_watts(server: Server, cap_w: float | None) -> int:
@@ -137,10 +156,19 @@ def heat_split(provisioned_w: int, server: Server) -> tuple[int, int]:
     return provisioned_w - liquid, liquid
 
 
-def mean_pue(server: Server, site: dict[str, object]) -> float:
-    """Return the PUE of a server at a site: of its liquid and of its air share."""
+def mean_pue(server: Server, site: dict[str, object], prefix: str = "") -> float:
+    """Return the PUE of a server at a site, of its liquid and its air share; `design_`: hottest day."""
     liquid = server.liquid_fraction
-    return liquid * float(str(site["pue_liquid"])) + (1 - liquid) * float(str(site["pue_air"]))
+    return liquid * float(str(site[f"{prefix}pue_liquid"])) + (1 - liquid) * float(
+        str(site[f"{prefix}pue_air"])
+    )
+
+
+def water_l_per_kwh(server: Server, site: dict[str, object]) -> float:
+    """Return the water that a kWh of a server evaporates at a site, litres."""
+    liquid = server.liquid_fraction
+    air = float(str(site["water_l_per_kwh_air"]))
+    return liquid * float(str(site["water_l_per_kwh_liquid"])) + (1 - liquid) * air
 
 
 def rack_offers(
@@ -221,12 +249,15 @@ def _in_rack(
         air_w=air,
         liquid_w=liquid,
         pue=pue,
+        design_pue=mean_pue(server, site, "design_"),
+        water_l_per_kwh=water_l_per_kwh(server, site),
         capex_usd=price * (1 + scenario.economics.network_adder),
         depreciation=depreciation,
         maintenance=maintenance,
         infrastructure=infrastructure if origin == "buy" else 0,
         rental=0,
         idle_electricity=electricity_micro_usd(idle, pue, usd_per_kwh(site, scenario.economics)),
+        idle_water=water_micro_usd(idle, water_l_per_kwh(server, site), site),
     )
 
 
@@ -283,6 +314,8 @@ def rent_offers(graph: Graph, scenario: Scenario, catalog: Catalog) -> Iterator[
             air_w=0,
             liquid_w=0,
             pue=float(graph.nodes[site]["pue_air"]),
+            design_pue=float(graph.nodes[site]["pue_air"]),
+            water_l_per_kwh=0.0,
             capex_usd=rent.upfront_usd,
             depreciation=0,
             maintenance=0,

@@ -17,7 +17,7 @@ from planner.optimize.problem import LOAD_SCALE, Assignments, Hostings, integers
 from planner.performance.awake import awake_w
 from planner.performance.service import ServiceColumn
 from planner.plan.assemble.draw import MILLIWATTS_PER_WATT, Drawn, drawn, request_joules
-from planner.plan.assemble.offers import Offer, electricity_micro_usd
+from planner.plan.assemble.offers import Offer, electricity_micro_usd, water_micro_usd
 from planner.plan.assemble.serving import nic_gb_s
 from planner.plan.cold_start import warm_share
 from planner.plan.day import Day
@@ -196,7 +196,8 @@ class _Paths:
             rented = offer.origin == "rent"
             tariff = 0.0 if rented else self.day.usd_per_kwh(about, scenario.economics, period)
             cost += electricity_micro_usd(mean, offer.pue, tariff)
-            draw += drawn(mean, offer.pue, float(about["carbon_g_per_kwh"]))
+            cost += water_micro_usd(mean, offer.water_l_per_kwh, about)
+            draw += drawn(mean, offer.pue, float(about["carbon_g_per_kwh"]), offer.water_l_per_kwh)
             milliwatts += round(joules * rate * MILLIWATTS_PER_WATT)
             shares.append(rate / column.rate_rps)
             spare = self._warm_share(workload, pool.entry, offer.host.accelerators)
@@ -240,8 +241,10 @@ def awake_replicas(
         pool, about = pools[q], graph.nodes[pools[q].site]
         offer = offer_of[pool.site, pool.entry.server]
         tariff = 0.0 if offer.origin == "rent" else usd_per_kwh(about, question.scenario.economics)
-        costs.append(electricity_micro_usd(pool.awake_w, offer.pue, tariff))
-        draw.append(drawn(pool.awake_w, offer.pue, float(about["carbon_g_per_kwh"])))
+        water = water_micro_usd(pool.awake_w, offer.water_l_per_kwh, about)
+        costs.append(electricity_micro_usd(pool.awake_w, offer.pue, tariff) + water)
+        carbon = float(about["carbon_g_per_kwh"])
+        draw.append(drawn(pool.awake_w, offer.pue, carbon, offer.water_l_per_kwh))
     return replace(hostings, cost=integers(costs)), draw
 
 

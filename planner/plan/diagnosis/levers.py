@@ -205,6 +205,7 @@ LIMITS = {
     ),
     "limits.carbon_kg_per_h": ("carbon", "kg CO2/h", "of carbon", "at most {} kg CO2 per hour"),
     "limits.servers": ("servers", "servers", "powered", "at most {} powered servers"),
+    "limits.water_l_per_h": ("water", "l/h", "of water", "at most {} litres of water per hour"),
     "churn.max_moves": ("churn", "moves", "of replicas", "at most {} replicas may move"),
 }  # fmt: skip
 """Limits of the scenario: kind, unit, what more of it is, and the promise."""
@@ -282,7 +283,9 @@ def _people_unit(row: RowInfo, path: str) -> str:
 
 def _per_unit(unit: str) -> float:
     """Return what one unit of a limit that is 0 now is in the program."""
-    return {"W": 1e3, "mW": 1e6, "micro-USD/h": 1e6, "mg CO2/h": 1e6, "bytes/s": 1e9}.get(unit, 1.0)
+    return {"W": 1e3, "mW": 1e6, "micro-USD/h": 1e6, "mg CO2/h": 1e6, "bytes/s": 1e9, "ml/h": 1e3}.get(
+        unit, 1.0
+    )
 
 
 def _survival_levers(question: Question, arrays: Arrays) -> Iterator[Lever]:

@@ -21,6 +21,7 @@ PARTS = {
     "spares": ("Spare servers", "kept for servers in repair, by their life"),
     "moves": ("Moves", "replicas started away from the plan in force"),
     "electricity_dynamic": ("Electricity, load", "what the traffic adds, with cooling"),
+    "water": ("Water", "what cooling evaporates"),
     "network": ("Network", "answers sent to users"),
     "site_opening": ("Open sites", "fixed cost of every site in use"),
     "unserved": ("Unserved demand", "the price the scenario puts on it"),
