@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from planner.performance.lora import adapter_bytes
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
 from planner.performance.remember import remember
 from planner.performance.shape import Shape
@@ -62,6 +63,8 @@ class EngineLimits:
     """The fraction is for weights and cache alone; activations live in the rest (SGLang)."""
     logit_bytes: float = LOGIT_BYTES
     """Bytes the sampler takes per vocabulary entry of each sampled sequence."""
+    adapter_ranks: int = 0
+    """Slots for LoRA adapters times their largest rank; their memory is reserved beside the weights."""
     routed_bytes: float = 0.0
     """Scratch of expert kernels beside activations, bytes per hidden element of each routed copy."""
 
@@ -197,6 +200,8 @@ def memory_breakdown(llm: LLM, shape: Shape, memory_bytes: float, limits: Engine
     weights = weights_bytes(llm, shape)
     activations = activation_bytes(llm, shape, limits)
     runtime = min(RUNTIME_BYTES, RUNTIME_LIMIT * total)
+    if limits.adapter_ranks:
+        weights += adapter_bytes(llm, shape, limits.adapter_ranks)
     taken = weights + activations + communication + runtime
     usable = visible * limits.memory_fraction
     if limits.fraction_of_free:

@@ -25,6 +25,7 @@ from planner.performance.service import (
 )
 from planner.performance.shape import Role, Shape
 from planner.performance.types import ReplicaModel
+from planner.plan.adapters import adapter_ranks
 from planner.plan.content import ColumnKey, Columns, Content, PoolFacts, Setting, pools_of
 from planner.plan.hosts import server_model
 from planner.plan.traffic import mean_requests
@@ -131,6 +132,7 @@ class ServiceTable:
             analytic_where_unknown=performance.analytic_where_unknown,
             confidence=scenario.reliability.confidence,
             expert_skew=performance.expert_skew,
+            adapter_ranks=adapter_ranks(scenario, pool.shape.llm, self.setting.llm_id),
         )
 
     def awake_w(self, pool: str) -> int:

@@ -58,6 +58,7 @@ def enumerate_shapes(
     analytic_where_unknown: bool = False,
     confidence: float | None = None,
     expert_skew: float = DEFAULT_EXPERT_SKEW,
+    adapter_ranks: int = 0,
 ) -> Enumeration:
     """Return every shape of `llm` on `server`.
 
@@ -75,6 +76,7 @@ def enumerate_shapes(
         analytic_where_unknown: time analytically what the provider has no tables for.
         confidence: probability that a replica is no slower than its times; None: the central estimate.
         expert_skew: how unevenly tokens choose experts, exponent of a power law.
+        adapter_ranks: slots for LoRA adapters times their largest rank.
     """
     found = Enumeration()
     for degrees in parallel_degrees(llm, server, most_servers):
@@ -106,6 +108,7 @@ def enumerate_shapes(
                             analytic_where_unknown=analytic_where_unknown,
                             confidence=confidence,
                             expert_skew=expert_skew,
+                            adapter_ranks=adapter_ranks,
                         )
                         if replica.fits:
                             found.replicas.append(replica)

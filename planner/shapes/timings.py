@@ -56,6 +56,7 @@ class Timings:
         expert_skew: float = DEFAULT_EXPERT_SKEW,
         confidence: float | None = None,
         roles: Sequence[Role] = ("aggregated",),
+        adapter_ranks: int = 0,
     ) -> Enumeration:
         """Return every shape of `llm` on `server` (see `enumerate_shapes`)."""
         asked = (
@@ -69,6 +70,7 @@ class Timings:
             expert_skew,
             confidence,
             tuple(roles),
+            adapter_ranks,
         )
         key = (llm.id, server.id, accelerator.id, asked)
         made_from = (llm, server, accelerator)
@@ -90,6 +92,7 @@ class Timings:
                     expert_skew=expert_skew,
                     confidence=confidence,
                     roles=roles,
+                    adapter_ranks=adapter_ranks,
                 ),
             )
             self._shapes[key] = known

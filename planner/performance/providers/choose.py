@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from planner.performance.calibration_file import Calibration
+from planner.performance.engine_limits import engine_limits
 from planner.performance.experts import DEFAULT_EXPERT_SKEW
 from planner.performance.memory import EngineLimits
 from planner.performance.pessimism import PessimisticReplica
@@ -34,6 +36,7 @@ def replica_from(
     analytic_where_unknown: bool = False,
     confidence: float | None = None,
     expert_skew: float = DEFAULT_EXPERT_SKEW,
+    adapter_ranks: int = 0,
 ) -> ReplicaModel:
     """Return one replica timed by a provider; other parameters as of ``replica_model``.
 
@@ -41,13 +44,17 @@ def replica_from(
     or a precision it has no tables for) is timed by the analytic model, and says so in ``provider``.
     ``confidence`` is the probability with which a measurement is no slower than the times; ``None`` gives
     the central estimate. ``expert_skew`` is the exponent of the popularity of experts, which the analytic
-    model counts with (the package's tables have their own).
+    model counts with (the package's tables have their own). ``adapter_ranks`` are slots for LoRA adapters
+    times their largest rank.
 
     Raises
     ------
     ProviderMissing
         The provider's package is not installed.
     """
+    if adapter_ranks:
+        known = limits or engine_limits(shape.engine, memory_fraction, accelerator)
+        limits = replace(known, adapter_ranks=adapter_ranks)
     replica = _timed_by(
         provider,
         llm,

@@ -17,6 +17,7 @@ from planner.performance.providers.table import RateTable, measured_column
 from planner.performance.service import ServiceColumn
 from planner.performance.shape import Role, Shape, cut_faults
 from planner.performance.types import ReplicaModel
+from planner.plan.adapters import adapter_ranks
 from planner.plan.assemble.offers import Host
 from planner.plan.assemble.quality import allowed_weights, good_enough
 from planner.plan.fabric import handover_allowance_ms
@@ -146,6 +147,7 @@ def timed_offering(
                 expert_skew=scenario.performance.expert_skew,
                 confidence=scenario.reliability.confidence,
                 roles=roles[llm_id],
+                adapter_ranks=adapter_ranks(scenario, llm_id, lambda name: catalog.llm(name).id),
             )
             refused.extend(found.refused)
             for replica in found.replicas:
