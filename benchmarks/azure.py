@@ -105,17 +105,17 @@ def scenario(name: str, trace: Path, percentile: float | str) -> dict[str, Any]:
 def compare(name: str, trace: Trace, block_s: float = BLOCK_S) -> Iterator[Row]:
     """Plans sized on the even blocks, replayed on the odd ones."""
     seen, unseen = blocks(trace, 0, block_s), blocks(trace, 1, block_s)
-    folder = Path(tempfile.mkdtemp(prefix="azure-"))
-    path = folder / f"{name}.csv"
-    path.write_text(as_csv(seen), encoding="utf-8")
-    for sized_on, percentile, replays in (
-        ("p99", 99, True),
-        ("p99, formulas", 99, False),
-        ("mean", "mean", False),
-    ):
-        question = scenario(name, path, percentile)
-        plan = solve_and_replay(question).plan if replays else solve(question)
-        yield row(name, sized_on, plan, unseen)
+    with tempfile.TemporaryDirectory(prefix="azure-") as folder:
+        path = Path(folder) / f"{name}.csv"
+        path.write_text(as_csv(seen), encoding="utf-8")
+        for sized_on, percentile, replays in (
+            ("p99", 99, True),
+            ("p99, formulas", 99, False),
+            ("mean", "mean", False),
+        ):
+            question = scenario(name, path, percentile)
+            plan = solve_and_replay(question).plan if replays else solve(question)
+            yield row(name, sized_on, plan, unseen)
 
 
 def row(name: str, sized_on: str, plan: Plan, unseen: Trace) -> Row:
