@@ -93,7 +93,7 @@ def test_reproducible_searches_start_anew(problem):
 def test_a_file_keeps_what_a_dying_solve_had(tmp_path, monkeypatch):
     """It is there after the interruption, is used by the next solve, and goes when the plan is proven."""
     path = tmp_path / "long.npz"
-    large = changed(reliability={"survive": ["server"]}, workload={"rate_rps": 200})
+    large = changed(reliability={"survive": ["site"], "level": 0.5}, workload={"rate_rps": 200})
     with pytest.raises(Interrupted):
         dying_solve(large, path)
     (standing,) = Checkpoint(path.read_bytes())._standings.values()
