@@ -18,6 +18,7 @@ from planner.report import numbers
 from planner.report.figures.bars import fullness_meter
 from planner.report.figures.rack import WORDS, lone_server, rack_elevation
 from planner.report.recipes import recipes
+from planner.report.sections.day import day_view
 from planner.report.sections.headline import headline
 from planner.report.sections.limits import limit_groups
 from planner.report.sections.money import money_view
@@ -51,6 +52,9 @@ MANY_NAMES = 200
 """Names (or runs of names) in a row of a table of racks; tables/servers.csv has all."""
 
 
+DAY = ("day", "The day")
+"""The section of a day in several periods, before the routes."""
+
 WHY = ("why", "What holds it back")
 """The section of an explanation, where there is one, after the limits."""
 
@@ -65,13 +69,15 @@ def report_html(plan: Plan, explanation: Explanation | None = None) -> str:
     of_pool = recipes(plan)
     of_number = {recipe.number: recipe for recipe in of_pool.values()}
     sites = site_views(plan, setting, of_pool)
+    day = day_view(plan, setting)
     script = (TEMPLATES / "script.js").read_text(encoding="utf-8")
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             plan=plan,
-            contents=_contents(explanation),
+            contents=_contents(explanation, day is not None),
+            day=day,
             why=why_view(explanation),
             style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
             script=Markup(script),
@@ -99,9 +105,11 @@ def report_html(plan: Plan, explanation: Explanation | None = None) -> str:
     )
 
 
-def _contents(explanation: Explanation | None) -> list[tuple[str, str]]:
-    """Return the sections in order."""
+def _contents(explanation: Explanation | None, in_periods: bool) -> list[tuple[str, str]]:
+    """Return the sections in order; the day's where it has several periods."""
     sections = list(CONTENTS)
+    if in_periods:
+        sections.insert(sections.index(("routes", "Routes")), DAY)
     if explanation is not None:
         sections.insert(sections.index(("limits", "Power and heat")) + 1, WHY)
     return sections
