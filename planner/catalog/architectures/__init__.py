@@ -64,6 +64,7 @@ FAMILIES: Mapping[str, Reader] = {
     "minimax_m1": read_minimax_text,
     "minimax_m2": read_minimax_m2,
     "minimax_m3": read_minimax_m3,
+    "minimax_m3_vl": read_minimax_m3,
     "minimax_text_01": read_minimax_text,
     "mistral": read_mistral,
     "mixtral": read_mixtral,
