@@ -23,6 +23,15 @@ class Engine(CatalogEntry):
     max_batched_tokens: int = Field(gt=0, description="tokens of one iteration, by default")
     max_sequences: int = Field(gt=0, description="requests of one iteration, by default")
     vendors: tuple[str, ...] = Field(description="vendors of accelerators it runs on")
+    kinds: tuple[str, ...] = Field(
+        default=("gpu", "tpu", "asic", "cpu"), description="kinds of accelerators it runs on"
+    )
     weights: tuple[str, ...] = Field(description="weight precisions it loads")
+    weights_with_units: tuple[str, ...] = Field(
+        default=(), description="weight precisions it loads only where the accelerator multiplies them"
+    )
+    weights_not_on_cpu: tuple[str, ...] = Field(
+        default=(), description="weight precisions it does not load on CPUs"
+    )
     kv_cache: tuple[str, ...] = Field(description="precisions of the cache")
     kv_block_tokens: int = Field(gt=0, description="tokens of one cache block")

@@ -56,6 +56,40 @@ def engine_limits(
     return limits if memory_fraction is None else replace(limits, memory_fraction=memory_fraction)
 
 
+def unsupported(engine: str, accelerator: Accelerator, weights: str, kv_cache: str) -> str:
+    """Return why an engine of the catalog does not run so on an accelerator; empty when it does.
+
+    An engine that the catalog does not know is not judged, nor is a maker that is the user's own, but by an
+    engine of one maker.
+    """
+    from planner.catalog import load_catalog
+
+    catalog = load_catalog()
+    known = catalog.engines.get(engine)
+    if known is None:
+        return ""
+    judged = len(known.vendors) == 1 or accelerator.vendor in {
+        a.vendor for a in catalog.accelerators.values()
+    }
+    if judged and accelerator.vendor not in known.vendors:
+        makers = ", ".join(known.vendors)
+        only = f"{makers} only" if len(known.vendors) == 1 else makers
+        return f"{engine} runs on {only}, {accelerator.id} is made by {accelerator.vendor}"
+    if accelerator.kind not in known.kinds:
+        return f"{engine} runs on {', '.join(known.kinds)} only, {accelerator.id} is a {accelerator.kind}"
+    loaded = [
+        name
+        for name in known.weights
+        if not (accelerator.kind == "cpu" and name in known.weights_not_on_cpu)
+        and (name not in known.weights_with_units or accelerator.tflops.get(name))  # type: ignore[call-overload]
+    ]
+    if weights not in loaded:
+        return f"{engine} loads no {weights} weights on {accelerator.id}: use one of {', '.join(loaded)}"
+    if kv_cache not in known.kv_cache:
+        return f"{engine} keeps no {kv_cache} cache: use one of {', '.join(known.kv_cache)}"
+    return ""
+
+
 def limits_on(limits: EngineLimits, engine: str, accelerator: Accelerator) -> EngineLimits:
     """Return an engine's limits as it sets them on an accelerator when nothing is asked for."""
     small = accelerator.memory_bytes < SMALL_DEVICE_BYTES or accelerator.id.startswith("a100")

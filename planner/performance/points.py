@@ -17,7 +17,7 @@ from planner.performance.configuration import (
     chosen_kv_cache,
     coefficients_and_band,
 )
-from planner.performance.engine_limits import engine_limits, limits_on, raised_fraction
+from planner.performance.engine_limits import engine_limits, limits_on, raised_fraction, unsupported
 from planner.performance.measured import ENGINE_NAMES
 from planner.performance.memory import EngineLimits
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES, canonical
@@ -148,8 +148,8 @@ class PointReader:
         )
         wrong_precision = _precision_fault(shape)
         faults = [*shape.faults(), *cut_faults(llm, shape)]
-        if engine == "trtllm" and accelerator.vendor != "NVIDIA":
-            faults.append(f"trtllm runs on NVIDIA only, {accelerator.id} is made by {accelerator.vendor}")
+        if not wrong_precision:
+            faults += filter(None, [unsupported(engine, accelerator, weights, kv_cache)])
         if wrong_precision or faults:
             error = "; ".join(filter(None, [wrong_precision, *faults]))
             return -1, error, engine, weights, kv_cache

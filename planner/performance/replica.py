@@ -12,7 +12,7 @@ import numpy as np
 from planner.performance import draw
 from planner.performance.calibration_file import Calibration, load_calibration
 from planner.performance.coefficients import Coefficients
-from planner.performance.engine_limits import engine_limits
+from planner.performance.engine_limits import engine_limits, unsupported
 from planner.performance.experts import DEFAULT_EXPERT_SKEW
 from planner.performance.links import links_of
 from planner.performance.memory import (
@@ -199,6 +199,9 @@ def refusal(
         return f"unknown weights precision {shape.weights!r}: use one of {', '.join(WEIGHT_BYTES)}"
     if shape.kv_cache not in KV_BYTES:
         return f"unknown kv_cache precision {shape.kv_cache!r}: use one of {', '.join(KV_BYTES)}"
+    cannot = unsupported(shape.engine, accelerator, shape.weights, shape.kv_cache)
+    if cannot:
+        return cannot
     if shape.power_cap_w is not None:
         try:
             power_model(accelerator, shape.power_cap_w)
