@@ -98,6 +98,9 @@ def solve(
     time_limit_s: Annotated[float | None, typer.Option(help="Seconds to search.")] = None,
     relative_gap: Annotated[float | None, typer.Option(help="Stop at this proven gap.")] = None,
     reproducible: Annotated[bool, typer.Option(help="Same plan on every run.")] = False,
+    method: Annotated[
+        str | None, typer.Option(help="auto, monolith or two-stage (see solver.method).")
+    ] = None,
     verify_by_replay: Annotated[
         bool, typer.Option(help="Replay the plan; where it misses an SLO, solve again with less load.")
     ] = True,
@@ -125,6 +128,7 @@ def solve(
     changes += [] if time_limit_s is None else [f"solver.time_limit_s={time_limit_s}"]
     changes += [] if relative_gap is None else [f"solver.relative_gap={relative_gap}"]
     changes += ["solver.reproducible=true"] if reproducible else []
+    changes += [] if method is None else [f"solver.method={method}"]
     question = load_question(scenario, changes)
     if in_force is not None:
         question = with_plan_in_force(question, Plan.load(_plan_file(in_force)))

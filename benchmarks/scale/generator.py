@@ -149,7 +149,7 @@ def instance(size: str, seed: int, load: float = LOAD) -> dict[str, Any]:
                 "gb200-nvl72-rack": max(1, round(1.5 * scale)),
             },
         },
-        "limits": {"capex_usd": 2.0e7 * scale, "carbon_kg_per_h": 500.0 * scale},
+        "limits": {"capex_usd": 4.5e7 * scale, "carbon_kg_per_h": 900.0 * scale},
         "reliability": {"survive": ["site"], "level": 0.7, "headroom": 0.05},
         "objective": {"minimize": "cost"},
         "solver": {"relative_gap": 0.01},
@@ -203,7 +203,7 @@ def _row(draw: random.Random, hall: Hall, rows: int, racks: int) -> dict[str, An
     """
     full_kw = racks * hall.full_w / 1000
     feed_kw = round(full_kw * draw.choice([0.9, 1.0, 1.15]) / 0.8)
-    free = racks if hall.server is None else max(1, round(racks * draw.choice([0.5, 0.625, 0.75])))
+    free = racks if hall.server is None else max(1, round(racks * draw.choice([0.75, 0.875, 1.0])))
     common: dict[str, Any] = {
         "feeds": ["A", "B"],
         "power_kw": RACK_W[hall.liquid] / 1000,

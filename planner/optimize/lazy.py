@@ -66,7 +66,7 @@ def _cut(arrays: Arrays, rows: np.ndarray, columns: np.ndarray) -> Arrays:
     kinds = []
     position = np.cumsum(columns) - columns
     for kind, first, count in arrays.column_kind:
-        if columns[first : first + count].any():
+        if count == 0 or columns[first : first + count].any():
             kinds.append((kind, int(position[first]), count))
     return Arrays(
         cost=arrays.cost[columns],

@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from planner.optimize.build import build_program
+from planner.optimize.build import build_for_search
 from planner.optimize.problem import Goal, Integers, Problem
 from planner.optimize.program import Arrays, Floats, RowInfo
 from planner.optimize.ratio import least_ratio
+from planner.optimize.rerouting import SHORTAGE_TOLERANCE
 from planner.optimize.search import DETERMINISTIC_UNITS_PER_S, Search
 from planner.optimize.solution import (
     Keeper,
@@ -60,7 +61,7 @@ def solve_problem(
         keeper: remembers how far the search has come, to continue it when it is interrupted.
     """
     settings = settings or Settings()
-    arrays = build_program(problem)
+    arrays = build_for_search(problem)
     goals = problem.goals or (COST,)
     deadline = time.perf_counter() + settings.time_limit_s
     solution: Solution | None = None
@@ -129,7 +130,7 @@ def _tidied(
     allowed = math.floor(reached.bound / (1 - settings.relative_gap)) if settings.relative_gap < 1 else 0
     budget = max(reached.value, min(allowed, math.floor(reached.value * (1 + TIDY_SHARE))))
     seconds = min(TIDY_SECONDS, 0.2 * settings.time_limit_s)
-    return tidied(
+    simpler = tidied(
         problem,
         aimed,
         values,
@@ -139,6 +140,8 @@ def _tidied(
         seed=settings.seed,
         deterministic_limit=seconds * DETERMINISTIC_UNITS_PER_S if settings.reproducible else None,
     )
+    lost = aimed.losses is not None and aimed.losses.lacking(simpler, SHORTAGE_TOLERANCE)
+    return values if lost else simpler
 
 
 def _laid_out(arrays: Arrays, values: Mapping[str, Integers]) -> Floats:

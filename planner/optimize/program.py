@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse
@@ -52,6 +53,30 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """`amounts @ x[columns] >= lower` over columns of the base program, whole numbers."""
+
+    name: str
+    columns: Integers
+    amounts: Floats
+    lower: float
+
+
+class Losses(Protocol):
+    """Losses to survive that are kept out of the program: each solution is asked what it lacks."""
+
+    @property
+    def key(self) -> str:
+        """Equal losses, equal keys."""
+
+    def lacking(self, values: Floats, tolerance: float) -> list[Cut]:
+        """Return cuts that `values` (columns,) break; none if every loss is survived.
+
+        tolerance: units of traffic that may be missing.
+        """
+
+
+@dataclass(frozen=True)
 class Arrays:
     """The finished program: minimize cost @ x, row_lower <= matrix @ x <= row_upper, x integer.
 
@@ -69,6 +94,10 @@ class Arrays:
     column_kind: tuple[tuple[str, int, int], ...]
     """Blocks of columns: (kind, first column, count)."""
     sections: tuple[Section, ...] = ()
+    losses: Losses | None = None
+    """Losses that every solution must survive and that are no section: told by cuts (see `Losses`)."""
+    column_site: Integers | None = None
+    """(columns,) the site each column belongs to, -1 for none; None where it is not known."""
 
     def block(self, kind: str) -> slice:
         """Return the columns of one kind of variable.
@@ -100,6 +129,8 @@ class Arrays:
         for array in (*numbers, *structure):
             digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
             digest.update(b"|")
+        if self.losses is not None:
+            digest.update(self.losses.key.encode())
         return digest.hexdigest()
 
 

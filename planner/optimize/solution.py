@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from planner.optimize.problem import VARIABLE_KINDS, Integers
 from planner.optimize.program import Arrays, Floats
+
+Method = Literal["auto", "monolith", "two-stage"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,8 @@ class Settings:
 
     time_limit_s: wall clock for the whole solve. relative_gap: stop at this proven gap.
     reproducible: same answer on every run; deterministic limits replace the clock.
+    method: `two-stage` rounds a relaxation near its counts and improves site by site; `monolith` gives the
+    whole program to the solvers at once; `auto` does the first, then the second with the time left.
     """
 
     time_limit_s: float = 60.0
@@ -23,6 +27,7 @@ class Settings:
     seed: int = 0
     workers: int = 2
     reproducible: bool = False
+    method: Method = "auto"
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,7 @@ def search_settings(solver: Solver) -> Settings:
         seed=solver.seed,
         workers=solver.workers or os.cpu_count() or 1,
         reproducible=solver.reproducible,
+        method=solver.method,
     )
 
 
@@ -219,7 +220,7 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
         slo=books.slo,
         metrics=books.metrics,
         solver={
-            "method": "relax, round, prove",
+            "method": question.scenario.solver.method,
             "seconds": round(seconds, 3),
             "seed": question.scenario.solver.seed,
             "relative_gap": question.scenario.solver.relative_gap,

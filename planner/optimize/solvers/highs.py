@@ -10,9 +10,9 @@ import datetime
 import math
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,9 +51,20 @@ class LinearOutcome:
     reduced_costs: Floats
 
 
+LARGE_COEFFICIENT = 2.0**14
+"""Rows with larger coefficients are scaled down to it: the solver's tolerances are absolute."""
+
+
+def row_scale(arrays: Arrays) -> Floats:
+    """Return (rows,) the power of two that each row is multiplied with for the solver."""
+    largest = np.asarray(abs(arrays.matrix).max(axis=1).toarray(), dtype=np.float64).reshape(-1)
+    return np.exp2(-np.ceil(np.log2(np.maximum(largest, LARGE_COEFFICIENT) / LARGE_COEFFICIENT)))
+
+
 def to_model(arrays: Arrays, integer: np.ndarray) -> mathopt.Model:
     """Return the MathOpt model of `arrays`; `integer` (columns,) says which columns stay integer."""
     proto = model_pb2.ModelProto()
+    scale = row_scale(arrays)
     columns = range(len(arrays.cost))
     proto.variables.ids.extend(columns)
     proto.variables.lower_bounds.extend(arrays.column_lower.tolist())
@@ -63,14 +74,14 @@ def to_model(arrays: Arrays, integer: np.ndarray) -> mathopt.Model:
     proto.objective.linear_coefficients.ids.extend(used.tolist())
     proto.objective.linear_coefficients.values.extend((arrays.cost[used] * objective_scale(arrays)).tolist())
     proto.linear_constraints.ids.extend(range(len(arrays.rows)))
-    proto.linear_constraints.lower_bounds.extend(arrays.row_lower.tolist())
-    proto.linear_constraints.upper_bounds.extend(arrays.row_upper.tolist())
+    proto.linear_constraints.lower_bounds.extend((arrays.row_lower * scale).tolist())
+    proto.linear_constraints.upper_bounds.extend((arrays.row_upper * scale).tolist())
     matrix = arrays.matrix
     matrix.sort_indices()
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     proto.linear_constraint_matrix.row_ids.extend(rows.tolist())
     proto.linear_constraint_matrix.column_ids.extend(matrix.indices.tolist())
-    proto.linear_constraint_matrix.coefficients.extend(matrix.data.tolist())
+    proto.linear_constraint_matrix.coefficients.extend((matrix.data * scale[rows]).tolist())
     return mathopt.Model.from_model_proto(proto)
 
 
@@ -141,30 +152,51 @@ def solve_linear(arrays: Arrays, time_limit_s: float = 600.0) -> LinearOutcome:
     if reason != mathopt.TerminationReason.OPTIMAL:
         return LinearOutcome("unknown", -np.inf, empty, empty, empty)
     values = np.asarray(result.variable_values(list(model.variables())))
+<<<<<<< HEAD
     scale = objective_scale(arrays)
     duals = np.asarray(result.dual_values(list(model.linear_constraints()))) / scale
     reduced = np.asarray(result.reduced_costs(list(model.variables()))) / scale
+=======
+    scaled = np.asarray(result.dual_values(list(model.linear_constraints())))
+    duals = scaled * row_scale(arrays) / OBJECTIVE_SCALE
+    reduced = np.asarray(result.reduced_costs(list(model.variables()))) / OBJECTIVE_SCALE
+>>>>>>> d5ebb3f (Search in two stages; tell losses of whole host groups by cuts)
     return LinearOutcome("optimal", float(arrays.cost @ values), values, duals, reduced)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what HiGHS prints past its own log switch off the standard output.
+class _Silence:
+    """Keeps what HiGHS prints past its own log switch off the standard output while any solve runs.
 
     The bundled HiGHS writes lines such as "transformNewIntegerFeasibleSolution tmpSolver.run();" straight
-    to the C standard output; a program that prints JSON there would be broken by them.
+    to the C standard output; a program that prints JSON there would be broken by them. Solves of several
+    threads share one silence: the first turns it on, the last one off.
     """
-    sys.stdout.flush()
-    saved = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        yield
-    finally:
-        ctypes.CDLL(None).fflush(None)
-        os.dup2(saved, 1)
-        os.close(nowhere)
-        os.close(saved)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._saved = -1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                sys.stdout.flush()
+                self._saved = os.dup(1)
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 1)
+                os.close(nowhere)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                ctypes.CDLL(None).fflush(None)
+                os.dup2(self._saved, 1)
+                os.close(self._saved)
+
+
+_silence = _Silence()
 
 
 def _run(
@@ -179,7 +211,7 @@ def _run(
             on_line(line)
 
     try:
-        with _quiet():
+        with _silence:
             return mathopt.solve(
                 model,
                 mathopt.SolverType.HIGHS,
