@@ -64,7 +64,7 @@ def part_with(arrays: Arrays, active: Sequence[int]) -> Part:
 def _cut(arrays: Arrays, rows: np.ndarray, columns: np.ndarray) -> Arrays:
     """Return the program of the chosen rows and columns (masks); blocks of columns keep their names."""
     kinds = []
-    position = np.cumsum(columns) - columns
+    position = np.append(np.cumsum(columns) - columns, columns.sum())
     for kind, first, count in arrays.column_kind:
         if count == 0 or columns[first : first + count].any():
             kinds.append((kind, int(position[first]), count))

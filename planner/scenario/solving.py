@@ -36,18 +36,13 @@ class Solver(FileModel):
         description="The most periods that a day is planned in. Hours alike in demand and tariffs are one;"
         " beyond this number the most similar ones are merged, at the larger demand.",
     )
-<<<<<<< HEAD
-    demand_units: int | None = Field(
-        default=None,
-=======
     method: Literal["auto", "monolith", "two-stage"] = Field(
         default="auto",
         description="How to search. two-stage: round a relaxation near its counts, then improve site by site."
         " monolith: the whole program at once. auto: the first, then the second with the time left.",
     )
-    demand_units: int = Field(
-        default=1000,
->>>>>>> d5ebb3f (Search in two stages; tell losses of whole host groups by cuts)
+    demand_units: int | None = Field(
+        default=None,
         ge=10,
         le=100_000,
         description="Equal units each workload's traffic is split into; routing is a whole number of units."

@@ -14,7 +14,7 @@ import scipy.sparse
 from ortools.math_opt.python import mathopt
 
 from planner.optimize.program import Arrays, Floats
-from planner.optimize.solvers.highs import OBJECTIVE_SCALE, LinearOutcome, to_model
+from planner.optimize.solvers.highs import LinearOutcome, objective_scale, to_model
 from planner.optimize.solvers.outcome import SolverFailure
 
 
@@ -33,7 +33,7 @@ class LinearProgram:
         self._model = to_model(self._arrays, np.zeros(len(arrays.cost), dtype=bool))
         self._columns = list(self._model.variables())
         self._rows = list(self._model.linear_constraints())
-        self._cost = arrays.cost
+        self._cost, self._objective_scale = arrays.cost, objective_scale(arrays)
         self._lower, self._upper = self._arrays.row_lower.copy(), self._arrays.row_upper.copy()
         self._solver = mathopt.IncrementalSolver(self._model, mathopt.SolverType.GLOP)
 
@@ -77,8 +77,8 @@ class LinearProgram:
         if reason != mathopt.TerminationReason.OPTIMAL:
             return LinearOutcome("unknown", -np.inf, empty, empty, empty)
         values = np.asarray(result.variable_values(self._columns))
-        duals = np.asarray(result.dual_values(self._rows)) * self._scale / OBJECTIVE_SCALE
-        reduced = np.asarray(result.reduced_costs(self._columns)) / OBJECTIVE_SCALE
+        duals = np.asarray(result.dual_values(self._rows)) * self._scale / self._objective_scale
+        reduced = np.asarray(result.reduced_costs(self._columns)) / self._objective_scale
         return LinearOutcome("optimal", float(self._cost @ values), values, duals, reduced)
 
 

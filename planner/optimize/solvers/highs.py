@@ -152,15 +152,10 @@ def solve_linear(arrays: Arrays, time_limit_s: float = 600.0) -> LinearOutcome:
     if reason != mathopt.TerminationReason.OPTIMAL:
         return LinearOutcome("unknown", -np.inf, empty, empty, empty)
     values = np.asarray(result.variable_values(list(model.variables())))
-<<<<<<< HEAD
     scale = objective_scale(arrays)
-    duals = np.asarray(result.dual_values(list(model.linear_constraints()))) / scale
-    reduced = np.asarray(result.reduced_costs(list(model.variables()))) / scale
-=======
     scaled = np.asarray(result.dual_values(list(model.linear_constraints())))
-    duals = scaled * row_scale(arrays) / OBJECTIVE_SCALE
-    reduced = np.asarray(result.reduced_costs(list(model.variables()))) / OBJECTIVE_SCALE
->>>>>>> d5ebb3f (Search in two stages; tell losses of whole host groups by cuts)
+    duals = scaled * row_scale(arrays) / scale
+    reduced = np.asarray(result.reduced_costs(list(model.variables()))) / scale
     return LinearOutcome("optimal", float(arrays.cost @ values), values, duals, reduced)
 
 
