@@ -108,6 +108,9 @@ def solve(
         Path | None,
         typer.Option("--from", help="plan.json in force: moves away from it are priced and limited (churn)."),
     ] = None,
+    warm_start: Annotated[
+        Path | None, typer.Option(help="plan.json of this or a similar scenario: where the search starts.")
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say in the report what holds the plan back (planner explain).")
     ] = False,
@@ -115,6 +118,7 @@ def solve(
 ) -> None:
     """Find the cheapest plan; writes plan.json, report.html and tables/*.csv."""
     from planner.plan.churn import with_plan_in_force
+    from planner.plan.reuse import Reuse
     from planner.plan.solve import Hooks, NoPlan
     from planner.plan.solve import solve as solve_scenario
     from planner.plan.types import Plan
@@ -132,15 +136,16 @@ def solve(
     question = load_question(scenario, changes)
     if in_force is not None:
         question = with_plan_in_force(question, Plan.load(_plan_file(in_force)))
+    reuse = Reuse(plan=None if warm_start is None else Plan.load(_plan_file(warm_start)))
     with SearchProgress(err, enabled=not quiet) as progress:
         try:
             hooks = Hooks(progress.stage, progress.search)
             if verify_by_replay:
-                proved = solve_and_replay(question, hooks=hooks)
+                proved = solve_and_replay(question, hooks=hooks, reuse=reuse)
                 plan, missed, why_not = proved.plan, proved.missed, proved.why_not
                 refined = [(name, *of) for name, by in proved.refined.items() for of in by.items()]
             else:
-                plan, missed, why_not = solve_scenario(question, hooks=hooks), (), ""
+                plan, missed, why_not = solve_scenario(question, hooks=hooks, reuse=reuse), (), ""
                 refined = []
         except NoPlan as no_plan:
             found = no_plan.infeasible

@@ -86,6 +86,7 @@ def solve_and_replay(
     *,
     seed: int = 0,
     largest: int = LARGEST_FLEET,
+    reuse: Reuse | None = None,
 ) -> Proved:
     """Solve a scenario, replay the plan, and solve again with other rates while the replay disagrees.
 
@@ -97,6 +98,7 @@ def solve_and_replay(
         hooks: told stages and the progress of the search.
         seed: of the replay.
         largest: plans with more accelerators are not replayed.
+        reuse: what earlier solves left, a plan to start from; the solves add to it.
 
     Raises:
         InputFaults: the scenario or its topology is wrong.
@@ -109,7 +111,7 @@ def solve_and_replay(
     solver = question.scenario.solver
     started = time.perf_counter()
     best: Proved | None = None
-    reuse = Reuse()
+    reuse = reuse or Reuse()
     for number in range(1, MOST_ROUNDS + 1):
         try:
             plan = solve(rates.question(), hooks=hooks, reuse=reuse)
