@@ -26,7 +26,7 @@ CUT_ROUNDS = 100
 LINEAR_SHORTAGE = 0.05
 """Units that may be missing after a loss in the linear relaxation; plans are held to the last unit."""
 
-OPENING_SHARE, POWERING_SHARE, NEAR_SHARE, FREE_SHARE, IMPROVING_SHARE = 0.1, 0.05, 0.1, 0.05, 0.6
+OPENING_SHARE, POWERING_SHARE, NEAR_SHARE, FREE_SHARE, IMPROVING_SHARE = 0.15, 0.15, 0.1, 0.05, 0.7
 """Shares of the time limit: for the sites to open, the servers to power, counts near them, for one
 neighbourhood, and for all of it before the whole program is given to a solver."""
 
@@ -50,7 +50,7 @@ class TwoStage(Completion):
         if opened.values is None:
             return "stopped"
         powered = self._powered()
-        for source, servers, replicas in ((powered, 1, 0), (opened, 4, 4), (powered, 8, 8)):
+        for source, servers, replicas in ((powered, 1, 0), (powered, 2, 2), (opened, 8, 8)):
             if self._done():
                 break
             if source.values is not None:
@@ -64,7 +64,7 @@ class TwoStage(Completion):
         part = self._part()
         integer = np.zeros(len(part.arrays.cost), dtype=bool)
         integer[part.arrays.block("open")] = True
-        outcome = self._solve(part.arrays, integer, OPENING_SHARE, self.settings.relative_gap / 5)
+        outcome = self._solve(part.arrays, integer, OPENING_SHARE, self.settings.relative_gap / 2)
         if outcome.status != "infeasible":
             self._raise_bound(outcome.bound)
         self._record("sites to open", outcome.seconds, outcome.status)
@@ -91,7 +91,7 @@ class TwoStage(Completion):
         integer = np.zeros(len(part.arrays.cost), dtype=bool)
         for kind in ("open", "servers", "mixes"):
             integer[part.arrays.block(kind)] = True
-        outcome = self._solve(part.arrays, integer, POWERING_SHARE, self.settings.relative_gap / 5)
+        outcome = self._solve(part.arrays, integer, POWERING_SHARE, self.settings.relative_gap)
         if outcome.status != "infeasible":
             self._raise_bound(outcome.bound)
         self._record("servers to power", outcome.seconds, outcome.status)
