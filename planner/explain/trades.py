@@ -12,7 +12,6 @@ from planner.plan.assemble import assemble
 from planner.plan.diagnosis.ahead import AheadTimings
 from planner.plan.diagnosis.lever import Lever
 from planner.plan.edit import edited
-from planner.shapes.menu import latency_objective, request_profile
 
 MORE = {"ttft_ms": 100.0, "e2e_ms": 1000.0}
 """Steps of latencies, ms; TPOT moves by a tenth."""
@@ -39,7 +38,6 @@ def trades(rebuilt: Rebuilt, relaxation: Relaxation, levers: list[Lever]) -> Ite
     _, _, divisor = rebuilt.goal
     tried = [(lever, value) for lever in levers if not lever.in_rows and (value := looser(lever)) is not None]
     timings = AheadTimings(rebuilt.timings)
-    _expect(rebuilt, timings, [(lever, value) for lever, value in tried if lever.kind == "slo"])
     for lever, value in tried:
         if relaxation.out_of_time:
             return
@@ -54,21 +52,3 @@ def trades(rebuilt: Rebuilt, relaxation: Relaxation, levers: list[Lever]) -> Ite
                 row=lever.row, field=lever.path, says=lever.says, stated=lever.stated, to=value,
                 unit=lever.unit, change=change,
             )  # fmt: skip
-
-
-def _expect(rebuilt: Rebuilt, timings: AheadTimings, tried: list[tuple[Lever, float]]) -> None:
-    """Let the rates under all looser latencies of a workload be read at once."""
-    for workload in rebuilt.question.scenario.workloads:
-        trips = dict.fromkeys(
-            route.promise.rtt_ms
-            for route in rebuilt.assembly.offering.routes
-            if route.workload == workload.name
-        )
-        asked = []
-        for lever, value in tried:
-            if lever.path.startswith(f"workloads.{workload.name}.slo."):
-                changed = edited(rebuilt.question, lever.edit(value)).scenario.workload(workload.name)
-                kept = (latency_objective(changed, trip) for trip in trips)
-                asked.append(tuple(one for one in kept if one is not None))
-        if asked:
-            timings.expect(request_profile(workload), asked)

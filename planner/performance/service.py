@@ -105,6 +105,11 @@ def service_columns(
     return columns
 
 
+def column_of(curves: LatencyCurves, objective: LatencyObjective) -> ServiceColumn:
+    """Return the service column that latency curves give under an objective."""
+    return _column(curves, objective)
+
+
 def _between(curves: LatencyCurves, objectives: Sequence[LatencyObjective]) -> FloatArray:
     """Loads to add: inside the coarse cells in which an objective stops being kept."""
     if len(curves.rates_rps) == 0:

@@ -98,6 +98,10 @@ class Timings:
             self._shapes[key] = known
         return known.enumeration
 
+    def has_timed(self, profile: RequestProfile, objectives: Sequence[LatencyObjective]) -> bool:
+        """Return whether any replica was timed under a profile and these objectives."""
+        return (written_profile(profile), tuple(objectives)) in self._columns
+
     def columns(
         self,
         replicas: Sequence[ReplicaModel],

@@ -1,37 +1,39 @@
-"""Rates under many latency objectives at once: what a search for the least SLO will ask for.
+"""Rates under other latency objectives, from latencies that are predicted once.
 
-Predicting the latencies of a replica takes long and does not depend on the objective; reading rates from
-them takes no time. So a whole ladder of objectives is read at once.
+Predicting the latencies of a replica takes long and does not depend on the objective; reading a rate from
+them takes no time. A search for the least SLO asks for many objectives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
-from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, service_columns
+import numpy as np
+
+from planner.performance.latency import LatencyCurves, LoadedPool
+from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, column_of
 from planner.performance.types import ReplicaModel
 from planner.shapes import Enumeration, Timings
 from planner.shapes.timings import written_profile
 
-Objectives = tuple[LatencyObjective, ...]
+LOADS = np.array(
+    [0.01, 0.05, 0.1, 0.18, 0.25, 0.34, 0.42, 0.5, 0.58, 0.65, 0.72, 0.78, 0.84, 0.88, 0.92, 0.95, 0.97]
+)
+"""Shares of the saturated rate at which latencies are predicted."""
 
 
 class AheadTimings(Timings):
-    """Timings that read the rates of expected objectives together; what others timed is taken as it is.
+    """Timings that read rates under objectives not timed before from curves on a fixed grid of loads.
 
-    Rates read together are interpolated on a finer grid of loads than those read alone: they differ by
+    What others timed is taken as it is. Rates from the grid differ from those timed for one objective by
     far less than the model's error, but they differ, so a plan is made with timings of its own.
     """
 
     def __init__(self, known: Timings) -> None:
         super().__init__()
         self._known = known
-        self._expected: dict[Hashable, set[Objectives]] = {}
-
-    def expect(self, profile: RequestProfile, asked: Iterable[Objectives]) -> None:
-        """Say which objectives will be asked for of requests with a profile."""
-        self._expected[written_profile(profile)] = set(asked)
+        self._curves: dict[tuple[Hashable, ReplicaModel], LatencyCurves] = {}
 
     def shapes(self, *args: Any, **kwargs: Any) -> Enumeration:
         """Return every shape of an LLM on a server (see `Timings.shapes`)."""
@@ -44,19 +46,15 @@ class AheadTimings(Timings):
         objectives: Sequence[LatencyObjective],
     ) -> list[list[ServiceColumn]]:
         """Return the service columns `[replica][objective]` (see `service_columns`)."""
-        key = tuple(objectives)
-        expected = self._expected.get(written_profile(profile), set())
-        known = self._columns.get((written_profile(profile), key))
-        if known is not None and all(replica in known for replica in replicas):
-            return [known[replica] for replica in replicas]
-        if key not in expected:
+        if self._known.has_timed(profile, objectives):
             return self._known.columns(replicas, profile, objectives)
-        every = list(dict.fromkeys(one for asked in expected for one in asked))
-        table = service_columns(replicas, profile, every)
-        for asked in expected:
-            at = [every.index(one) for one in asked]
-            columns = self._columns.setdefault((written_profile(profile), asked), {})
-            columns.update(
-                (replica, [row[n] for n in at]) for replica, row in zip(replicas, table, strict=True)
-            )
-        return [self._columns[written_profile(profile), key][replica] for replica in replicas]
+        return [
+            [column_of(curves, objective) for objective in objectives]
+            for curves in (self._curve(replica, profile) for replica in replicas)
+        ]
+
+    def _curve(self, replica: ReplicaModel, profile: RequestProfile) -> LatencyCurves:
+        key = (written_profile(profile), replica)
+        if key not in self._curves:
+            self._curves[key] = LoadedPool(replica, profile).curves(LOADS)
+        return self._curves[key]

@@ -34,10 +34,11 @@ class ConflictSearch:
         gone = set(dropped)
         kept: list[Lever] = []
         minimal = True
-        if coefficients and self.tester.has_plan(frozenset(gone | set(coefficients))) is False:
-            gone |= set(coefficients)
-        else:
-            kept, minimal = self._filtered(coefficients, gone)
+        for kinds in (True, False):
+            # What racks hold is rarely the reason: all of it is tried at once, before the rest.
+            chosen = [lever for lever in coefficients if (lever.kind == "rack") is kinds]
+            found, shown = self._filtered(chosen, gone)
+            kept, minimal = kept + found, minimal and shown
         # Rows are chosen only now that it is known which of the other promises matter.
         rows = self._rows(frozenset(gone))
         gone |= {lever for lever in left if lever.in_rows and lever not in rows}
@@ -45,17 +46,19 @@ class ConflictSearch:
         return kept + kept_rows, minimal and minimal_rows
 
     def _filtered(self, levers: Sequence[Lever], gone: set[Lever]) -> tuple[list[Lever], bool]:
-        """Drop one promise after the other where what is left still collides (adding it to `gone`)."""
-        kept: list[Lever] = []
-        minimal = True
-        for lever in levers:
-            verdict = None if self.tester.out_of_time else self.tester.has_plan(frozenset(gone | {lever}))
-            if verdict is False:
-                gone.add(lever)
-            else:
-                kept.append(lever)
-                minimal = minimal and verdict is True
-        return kept, minimal
+        """Drop promises where what is left still collides (adding them to `gone`), many at a time."""
+        if not levers:
+            return [], True
+        verdict = None if self.tester.out_of_time else self.tester.has_plan(frozenset(gone.union(levers)))
+        if verdict is False:
+            gone.update(levers)
+            return [], True
+        if len(levers) == 1:
+            return list(levers), verdict is True
+        middle = len(levers) // 2
+        first, one = self._filtered(levers[:middle], gone)
+        second, other = self._filtered(levers[middle:], gone)
+        return first + second, one and other
 
     def _rows(self, gone: frozenset[Lever]) -> Sequence[Lever]:
         """Return the row promises that may be part of the conflict, those people change last at the end."""

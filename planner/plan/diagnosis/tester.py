@@ -23,15 +23,13 @@ from planner.optimize.infeasible import (
 )
 from planner.optimize.problem import integers
 from planner.optimize.program import Arrays
-from planner.performance.service import RequestProfile
 from planner.plan.assemble import Assembly, assemble
-from planner.plan.diagnosis.ahead import AheadTimings, Objectives
+from planner.plan.diagnosis.ahead import AheadTimings
 from planner.plan.diagnosis.lever import Lever
 from planner.plan.diagnosis.levers import levers_of, offered_rows
 from planner.plan.edit import edited
 from planner.plan.survival import Losses, NamedLoss, with_losses
 from planner.shapes import Timings
-from planner.shapes.menu import latency_objective, request_profile
 from planner.topology import Question
 
 SECONDS_PER_CHECK = 10.0
@@ -111,37 +109,6 @@ class PromiseTester:
         return (
             None if prepared is None else self._solvable(prepared, [lever for lever in left if lever.in_rows])
         )
-
-    def expect(self, alternatives: Sequence[Values]) -> None:
-        """Let the rates under several latency objectives be read together when the first is asked for."""
-        objectives: dict[str, set[Objectives]] = {}
-        profiles: dict[str, RequestProfile] = {}
-        for values in alternatives:
-            changes = [
-                change
-                for lever, value in values.items()
-                if lever.kind == "slo"
-                for change in lever.edit(value)
-            ]
-            touched = {lever.path.split(".slo.")[0] for lever in values if lever.kind == "slo"}
-            if not touched:
-                continue
-            scenario = edited(self.question, changes).scenario
-            for workload in scenario.workloads:
-                if f"workloads.{workload.name}" not in touched:
-                    continue
-                trips = dict.fromkeys(
-                    route.promise.rtt_ms
-                    for route in self.assembly.offering.routes
-                    if route.workload == workload.name
-                )
-                asked = [latency_objective(workload, trip) for trip in trips]
-                profiles[workload.name] = request_profile(workload)
-                objectives.setdefault(workload.name, set()).add(
-                    tuple(one for one in asked if one is not None)
-                )
-        for name, asked_for in objectives.items():
-            self.timings.expect(profiles[name], asked_for)
 
     def needed(self, dropped: frozenset[Lever]) -> list[Lever]:
         """Return the row promises among which a conflict is to be found, the others being dropped."""
