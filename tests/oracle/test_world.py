@@ -26,15 +26,30 @@ def several_lost(seed: int) -> Problem:
 
 
 def whole_world(seed: int) -> Problem:
-    """Return the problem of a seed with awake replicas, and most often spares and a plan in force."""
+    """Return the problem of a seed with awake replicas, sites that draw, spares, a plan in force."""
     rng = np.random.default_rng([seed, 11])
     problem = several_lost(seed) if seed % 3 == 0 else random_problem(seed)
     hostings = problem.hostings
     awake = rng.integers(0, 60, len(hostings.pool))
     problem = replace(problem, hostings=replace(hostings, cost=integers(awake)))
+    if rng.random() < 0.3:
+        problem = with_sites_that_draw(problem, rng)
     if rng.random() < 0.8:
         problem = with_spares(problem, rng)
     return with_plan_in_force(problem, rng) if rng.random() < 0.8 else problem
+
+
+def with_sites_that_draw(problem: Problem, rng: np.random.Generator) -> Problem:
+    """Let open sites draw on a contract that their servers share, opening them free or not."""
+    servers, sites = np.arange(len(problem.candidates.names)), np.arange(len(problem.sites.names))
+    watts, standing = rng.integers(1, 5, len(servers)), rng.integers(0, 4, len(sites))
+    entries = {
+        "servers": Entries(np.zeros_like(servers), servers, integers(watts)),
+        "open": Entries(np.zeros_like(sites), sites, integers(standing)),
+    }
+    limit = integers([int(rng.integers(2, 16))])
+    ledger = Ledger("grid", ("grid/total",), limit, "W", ("limits.grid_kw",), entries)
+    return replace(problem, ledgers=(*problem.ledgers, ledger))
 
 
 def with_spares(problem: Problem, rng: np.random.Generator) -> Problem:

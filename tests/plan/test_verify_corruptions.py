@@ -97,6 +97,10 @@ CORRUPTIONS: dict[str, tuple[Change, str]] = {
         lambda p: set_fields(p.replicas[1].shape, weights="fp8"),
         "precision/giant/ams/dgx-h100/llama-3.1-405b/h100-sxm/vllm/tp8-pp2/bf16-kvbf16",
     ),
+    "replicas are said to draw less than they do": (
+        lambda p: set_fields(p.replicas[0], awake_w=p.replicas[0].awake_w - 1),
+        "replicas/ams/dgx-h100/llama-3.1-8b/h100-sxm/vllm/tp1/bf16-kvbf16/awake_w",
+    ),
     "replicas are said to be faster than they are": (
         lambda p: set_fields(p.pools[0], service_rate_rps=100.0),
         "load/ams/dgx-h100/llama-3.1-8b/h100-sxm/vllm/tp1/bf16-kvbf16/chat/service_rate_rps",
