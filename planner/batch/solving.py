@@ -104,5 +104,5 @@ def figures(plan: Plan) -> dict[str, Any]:
     return {
         "usd_per_h": plan.cost.total,
         **plan.metrics.model_dump(),
-        "unserved_rps": round(sum(gone.rate_rps for gone in plan.unserved), 6),
+        "unserved_rps": round(plan.unserved_rps(), 6),
     }

@@ -282,6 +282,14 @@ class Plan(_Record):
             }
         )
 
+    def unserved_rps(self) -> float:
+        """Return the requests/s that are not served, mean over the day."""
+        hours = {period.name: len(period.hours) for period in self.periods}
+        return (
+            sum(gone.rate_rps * hours.get(gone.period, HOURS_PER_DAY) for gone in self.unserved)
+            / HOURS_PER_DAY
+        )
+
     def at_peak(self) -> Self:
         """Return the plan with the traffic of its busiest period: the one that keeps most replicas busy."""
         if len(self.periods) <= 1:

@@ -81,7 +81,7 @@ def figures(plan: Plan) -> dict[str, Any]:
         "accelerators": m.accelerators,
         "replicas": m.replicas,
         "utilization": m.utilization,
-        "unserved_rps": round(sum(gone.rate_rps for gone in plan.unserved), 6),
+        "unserved_rps": round(plan.unserved_rps(), 6),
     }
 
 

@@ -60,6 +60,15 @@ EQUATIONS = (
         "millilitres per hour that servers, awake replicas and traffic evaporate by how they are cooled",
     ),
     (
+        "quota/{tenant}/accelerators/{period}, quota/{tenant}/rps/{period}, quota/{tenant}/usd_per_h",
+        r"\sum_{a \in A_{n,t}} g_a \rho_a\, \mathrm{assign}_a \le b_{n,t}, \quad"
+        r" \sum_{f \in F_{n,t}} \lambda_f\, \mathrm{flow}_f \le b_{n,t}, \quad"
+        r" \sum_{a \in A_n} (c_a + h_t g_a \rho_a \pi_a)\, \mathrm{assign}_a"
+        r" + \sum_{f \in F_n} c_f\, \mathrm{flow}_f \le b_n",
+        "the traffic of the workloads of tenant n: accelerators g kept busy and requests lambda served in "
+        "every period t; spend, with the price pi of an accelerator-hour and the period's share h of the day",
+    ),
+    (
         "servers/total, stock/{server}, delivery/{server}, churn/moves",
         r"\sum_v a_{rv}\, x_v \le b_r",
         "counts: powered servers; bought servers and spares, against the stock and what arrives in time; "
