@@ -55,6 +55,7 @@ def keep(result: Mapping[str, Any]) -> bool:
         bound, bound_found = result["bound_usd_per_h"], today
     if (value, bound) == (known.usd_per_h, known.bound_usd_per_h):
         return False
+    FOLDER.mkdir(exist_ok=True)
     write_json_atomic(
         path_of(size, seed),
         {
