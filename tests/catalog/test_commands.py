@@ -63,7 +63,10 @@ def test_an_unknown_kind_is_answered_once(capsys, monkeypatch):
     assert capsys.readouterr().err.count("accelerators") == 1
 
 
-@pytest.mark.parametrize("name", topology_names())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n == "world-100k" else n for n in topology_names()],
+)
 def test_every_shipped_topology_is_sound_and_drawn(name, tmp_path):
     """The commands of a person who looks at the examples."""
     assert json.loads(said("topology", "check", name, "--json"))["faults"] == []

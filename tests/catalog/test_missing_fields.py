@@ -45,12 +45,13 @@ def _fields(node: object, at: tuple = ()) -> Iterator[tuple]:
         yield from _fields(node[0], (*at, 0))
 
 
-def _without(data: dict, path: tuple) -> dict:
-    changed = copy.deepcopy(data)
-    node = changed
-    for part in path[:-1]:
-        node = node[part]
-    del node[path[-1]]
+def _without(data: dict | list, path: tuple) -> dict | list:
+    """Return the data without the value at `path`; what lies beside the path is shared."""
+    changed = copy.copy(data)
+    if len(path) == 1:
+        del changed[path[0]]
+    else:
+        changed[path[0]] = _without(changed[path[0]], path[1:])
     return changed
 
 

@@ -16,6 +16,7 @@ from planner.topology import (
     rack_classes,
     racks_of,
     rtt_ms,
+    topology_faults,
     topology_names,
 )
 
@@ -151,6 +152,7 @@ def test_round_trips_come_from_the_site_first(site: dict[str, Any], catalog: Cat
 @pytest.mark.parametrize("name", topology_names())
 def test_shipped_topologies_load_expand_and_round_trip(name: str, catalog: Catalog) -> None:
     """Every shipped topology is sound, and survives node-link JSON and its own dump."""
+    assert topology_faults(name, catalog) == []
     topology = load_topology(name, catalog)
     graph = build_graph(topology, catalog)
     data = json.loads(json.dumps(nx.node_link_data(graph, edges="links")))
