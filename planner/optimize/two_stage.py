@@ -42,7 +42,9 @@ class TwoStage(Completion):
 
     def _two_stage(self) -> str:
         """Decide which sites open, round the counts near the relaxation, then improve site by site."""
-        if self._done():
+        # Counts near a relaxation with copies of the routing after failures hardly ever survive them: the
+        # time is better spent on the whole program.
+        if self._done() or self.active:
             return "done"
         opened = self._opened()
         if opened.status == "infeasible":
