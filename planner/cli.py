@@ -253,7 +253,7 @@ def estimate(
     if (points is None) == (compare is None):
         _refuse(["estimate: give either --points IN.csv -o OUT.csv, or --compare MEASURED.csv"])
     if compare is not None:
-        out.print(compare_file(compare, output, catalog), highlight=False, markup=False)
+        out.print(compare_file(compare, output, catalog), highlight=False, markup=False, soft_wrap=True)
         return
     assert points is not None
     if output is None:

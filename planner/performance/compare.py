@@ -41,7 +41,8 @@ class Comparison:
                     line[f"{short}_median"] = float(np.median(np.abs(error)))
                     line[f"{short}_bias"] = float(np.median(error))
                     line[f"{short}_p90"] = float(np.quantile(np.abs(error), 0.9))
-            lines.append(line)
+            if by is None or any(value for key, value in line.items() if key.endswith("_rows")):
+                lines.append(line)
         return pd.DataFrame(lines)
 
     def rank_correlation(self) -> pd.DataFrame:
@@ -57,8 +58,9 @@ class Comparison:
         """Return the tables a person reads."""
         parts = []
         for by in (None, "engine", "accelerator", "llm"):
-            parts.append(f"by {by}" if by else "overall")
-            parts.append(format_errors(self.errors(by)))
+            table = self.errors(by)
+            if len(table):
+                parts += [f"by {by}" if by else "overall", format_errors(table)]
         ranks = self.rank_correlation()
         if len(ranks):
             parts.append(
@@ -66,6 +68,11 @@ class Comparison:
                 f"median {ranks['correlation'].median():.3f} over {len(ranks)} groups"
             )
         failed = self.rows[self.rows["error"] != ""]
+        estimated = self.rows[self.rows["error"] == ""]
+        unread = int(estimated[[f"{name}_error" for name in QUANTITIES]].isna().all(axis=1).sum())
+        if unread:
+            measured = ", ".join(QUANTITIES)
+            parts.append(f"{unread} rows without a number to compare with ({measured})")
         if len(failed):
             parts.append(f"{len(failed)} rows without an estimate:")
             parts += [

@@ -267,6 +267,37 @@ def estimate_file(points: Path, output: Path, catalog: Path | None = None) -> tu
     return len(answer), int((answer["error"] != "").sum())
 
 
+def _measured_table(path: Path) -> pd.DataFrame:
+    """Return measured rows as they are written, or say what is wrong with the file.
+
+    Raises
+    ------
+    InputFaults
+        The file is no CSV, has no rows, lacks columns, or holds nothing that was measured.
+    """
+    from planner.performance.measured import MEASURED, read_measured
+
+    def fault(found: str, allowed: str) -> InputFaults:
+        return InputFaults([InputFault(str(path), None, "", " ".join(found.split()), allowed)])
+
+    allowed = "a CSV with a header and as many cells in every row"
+    try:
+        table = pd.read_csv(path, low_memory=False, skipinitialspace=True)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise fault(str(error), allowed) from None
+    except UnicodeDecodeError:
+        raise fault("bytes that are no text", allowed + ", in UTF-8") from None
+    if table.empty:
+        raise fault("no rows", "one row per measurement")
+    try:
+        read = read_measured(table)
+    except ValueError as error:
+        raise fault(str(error), "the columns of `planner estimate` and what was measured") from None
+    if read[list(MEASURED)].isna().all(axis=None):
+        raise fault("no measured numbers", "a column ttft_ms, tpot_ms or output_tokens_per_s with numbers")
+    return table
+
+
 def compare_file(measured: Path, output: Path | None = None, catalog: Path | None = None) -> str:
     """Compare estimates with a measured CSV; return the tables as text.
 
@@ -275,7 +306,7 @@ def compare_file(measured: Path, output: Path | None = None, catalog: Path | Non
     from planner.catalog import load_catalog
     from planner.performance.compare import compare
 
-    comparison = compare(measured, load_catalog(catalog))
+    comparison = compare(_measured_table(measured), load_catalog(catalog))
     if output is not None:
         comparison.write(output)
     return comparison.summary()

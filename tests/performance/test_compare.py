@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from planner.catalog import load_catalog
+from planner.files import InputFaults
 from planner.performance.compare import compare
 from planner.performance.estimate import compare_file
 from planner.performance.measured import read_measured
@@ -86,3 +87,38 @@ def test_the_summary_reads_by_llm_accelerator_and_engine(tmp_path: Path) -> None
     assert len(pd.read_csv(tmp_path / "comparison.csv")) == 160
     pytest.importorskip("matplotlib")
     assert (tmp_path / "comparison.png").stat().st_size > 10_000
+
+
+GOOD = (
+    "llm,accelerator,input_tokens,output_tokens,concurrency,tpot_ms\nllama-3.1-8b,h100-sxm,1000,200,8,9.5\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "No columns"),
+        (b"\xff\xfe\x00\x9c\xff,\n", "no text"),
+        (b"llm,accelerator\n", "no rows"),
+        (b"llm,accelerator\na,b\n", "lack the columns input_tokens"),
+        (GOOD.replace("9.5", "fast").encode(), "no measured numbers"),
+        (b'llm,accelerator\n"a,b\n', "EOF"),
+    ],
+)
+def test_a_file_that_cannot_be_compared_says_why(tmp_path: Path, content: bytes, found: str) -> None:
+    """Every fault names the file, what is there and what would do."""
+    path = tmp_path / "mine.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputFaults, match=found) as fault:
+        compare_file(path)
+    assert "mine.csv" in str(fault.value)
+
+
+def test_rows_that_say_nothing_are_counted(tmp_path: Path) -> None:
+    """One good row, one without a number, one unknown LLM: all three are accounted for."""
+    path = tmp_path / "mine.csv"
+    path.write_text(GOOD + "llama-3.1-8b,h100-sxm,1000,200,8,x\nllama-9,h100-sxm,1000,200,8,9\n")
+    text = compare_file(path)
+    assert "1 rows without a number" in text
+    assert "1 x unknown LLM 'llama-9'" in text
+    assert text.count("llama-9") == 1
