@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from planner.scenario.presets import workload_presets
 from planner.scenario.scenario import Scenario
 
 
@@ -9,10 +10,21 @@ def scenario_json_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of what a user writes."""
     schema = Scenario.model_json_schema(mode="validation")
     workload = schema["$defs"]["Workload"]
-    from_trace = {"rate_rps", "input_tokens", "output_tokens"}
-    stated = [name for name in workload["required"] if name in from_trace]
-    workload["required"] = [name for name in workload["required"] if name not in from_trace]
-    workload["anyOf"] = [{"required": stated}, {"required": ["trace"]}]
+    lengths_stated = [name for name in workload["required"] if name in ("input_tokens", "output_tokens")]
+    workload["properties"]["preset"] = {
+        "enum": sorted(workload_presets()),
+        "description": "What is not stated of lengths, SLO and burstiness is that of the preset.",
+    }
+    left_out = {"rate_rps": ("trace",), "llms": ("quality",)}  # what may be left out beside what
+    workload["allOf"] = [
+        {"anyOf": [{"required": lengths_stated}, {"required": ["trace"]}, {"required": ["preset"]}]},
+        *(
+            {"anyOf": [{"required": [name]}, *({"required": [other]} for other in others)]}
+            for name, others in left_out.items()
+        ),
+    ]
+    unneeded = {*lengths_stated, *left_out}
+    workload["required"] = [name for name in workload["required"] if name not in unneeded]
     lengths = schema["$defs"].pop("TokenDistribution")
     one_length = {"type": "number", "exclusiveMinimum": 0, "description": "every request has this length"}
     schema["$defs"]["TokenDistribution"] = {"anyOf": [one_length, lengths]}
