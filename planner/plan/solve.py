@@ -21,11 +21,13 @@ from planner.plan.content import Setting
 from planner.plan.diagnosis import Infeasible, diagnosis, unservable
 from planner.plan.edit import edited
 from planner.plan.objective import stated
+from planner.plan.repair import repaired
 from planner.plan.reuse import Reuse, start_values
 from planner.plan.survival import Losses, with_losses
 from planner.plan.types import PeriodPlan, Plan, ScenarioFile
 from planner.plan.unfold import unfold
 from planner.plan.verify import verify
+from planner.plan.verify.violation import Violation
 from planner.scenario import Solver
 from planner.topology import Question, load_question
 
@@ -104,6 +106,12 @@ def solve(
     losses.state(reuse.losses, assembly)
     start = None if reuse.plan is None else start_values(reuse.plan, assembly)
     bound: int | None = None
+    mended: tuple[Solution, Plan] | None = None
+
+    def checked(solution: Solution) -> tuple[Plan, list[Violation]]:
+        plan = to_plan(assembly, with_bound(solution, bound, settings), time.perf_counter() - started)
+        return plan, verify(plan)
+
     for _ in range(MOST_ROUNDS):
         hooks.stage("solving")
         problem = with_losses(assembly.problem, losses)
@@ -117,15 +125,26 @@ def solve(
         if losses.valid:
             bound = solution.bound
         hooks.stage("placing servers and replicas, verifying")
-        plan = to_plan(assembly, with_bound(solution, bound, settings), time.perf_counter() - started)
-        violations = verify(plan)
+        plan, violations = checked(solution)
         if not violations:
-            reuse.plan, reuse.losses = plan, reuse.losses | losses.named(assembly)
-            return plan
+            if mended is None or solution.objective <= mended[0].objective:
+                mended = (solution, plan)
+            break
         unsurvived = [violation for violation in violations if violation.family == "reliability"]
-        if len(unsurvived) < len(violations) or not losses.add_from(plan, assembly, unsurvived):
+        if len(unsurvived) < len(violations):
             raise BrokenPlan("\n".join(str(violation) for violation in violations[:20]))
-    raise BrokenPlan("no placement was found that survives the failures asked for")
+        found = repaired(problem, solution, plan, checked)
+        if found is not None and (mended is None or found[0].objective < mended[0].objective):
+            mended = found
+        if mended is not None and mended[1].status == "optimal":
+            break
+        if not losses.add_from(plan, assembly, unsurvived):
+            break
+    if mended is None:
+        raise BrokenPlan("no placement was found that survives the failures asked for")
+    plan = mended[1]
+    reuse.plan, reuse.losses = plan, reuse.losses | losses.named(assembly)
+    return plan
 
 
 TRIAL = ("solver.time_limit_s=15", "solver.relative_gap=0.05")
