@@ -7,7 +7,7 @@ what it was: it holds for every plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -57,7 +57,7 @@ def repaired(
     return None
 
 
-def _growing(problem: Problem, values: dict[str, Integers]) -> list[int]:
+def _growing(problem: Problem, values: Mapping[str, Integers]) -> list[int]:
     """Return the hostings in use whose host group has room for one more replica inside a server."""
     hostings, groups = problem.hostings, problem.host_groups
     servers = np.zeros(len(groups.names), dtype=np.int64)
