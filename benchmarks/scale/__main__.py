@@ -17,8 +17,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.scale.generator import SIZES
 from benchmarks.scale.best_known import best_of, keep
+from benchmarks.scale.generator import SIZES
 
 TIME_LIMIT_S = {"S": 60, "M": 60, "L": 60, "XL": 300}
 SHAPES = "enumerating and timing replica shapes"
