@@ -7,7 +7,7 @@ many objectives (round trips taken out of the TTFT budget) as are asked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -94,15 +94,10 @@ def service_columns(
         transfer_ms: prefill role only: time to hand the cache to a decode replica, in TTFT.
 
     """
-    columns = []
-    for replica in replicas:
-        pool = LoadedPool(replica, profile, pool_size, transfer_ms)
-        curves = pool.curves(_COARSE_LOADS)
-        fine = _between(curves, objectives)
-        if len(fine):
-            curves = _merged(curves, pool.curves(fine))
-        columns.append([_column(curves, objective) for objective in objectives])
-    return columns
+    return [
+        TimedReplica(replica, profile, pool_size, transfer_ms=transfer_ms).columns(objectives)
+        for replica in replicas
+    ]
 
 
 def column_of(curves: LatencyCurves, objective: LatencyObjective) -> ServiceColumn:
@@ -110,38 +105,120 @@ def column_of(curves: LatencyCurves, objective: LatencyObjective) -> ServiceColu
     return _column(curves, objective)
 
 
-def _between(curves: LatencyCurves, objectives: Sequence[LatencyObjective]) -> FloatArray:
-    """Loads to add: inside the coarse cells in which an objective stops being kept."""
+class TimedReplica:
+    """A replica under a workload, ready for one set of objectives after the other.
+
+    Latencies do not depend on the objective: what was read of them for one is there for the next. Only
+    the percentiles asked for are kept, not the requests they were taken of.
+    """
+
+    def __init__(
+        self,
+        replica: ReplicaModel,
+        profile: RequestProfile,
+        pool_size: int = 1,
+        *,
+        transfer_ms: float = 0.0,
+    ) -> None:
+        self._asked = (replica, profile, pool_size, transfer_ms)
+        self._read: dict[int, _Readings] = {}
+
+    def columns(self, objectives: Sequence[LatencyObjective]) -> list[ServiceColumn]:
+        """Return the service column of each objective (see `service_columns`)."""
+        wanted = {(name, o.percentile) for o in objectives for name in ("ttft", "tpot")}
+        wanted |= {("e2e", o.percentile) for o in objectives if o.e2e_ms is not None}
+        pool: LoadedPool | None = None
+
+        def readings(cell: int) -> _Readings:
+            nonlocal pool
+            found = self._read.get(cell)
+            if found is None or not wanted <= found.latencies_ms.keys():
+                pool = LoadedPool(*self._asked) if pool is None else pool
+                both = wanted if found is None else wanted | found.latencies_ms.keys()
+                found = self._read[cell] = _readings(pool.curves(_loads_in(cell)), both)
+            return found
+
+        curves = readings(_COARSE)
+        for cell in _cells(curves, objectives):
+            curves = _merged(curves, readings(cell))
+        return [_column(curves, objective) for objective in objectives]
+
+
+_COARSE = 0
+"""Number of the coarse loads among the cells: cell c > 0 lies between the coarse loads c - 1 and c."""
+
+
+@dataclass(frozen=True)
+class _Readings:
+    """Latency curves by the percentiles that are asked for; every array is by rate."""
+
+    rates_rps: FloatArray
+    latencies_ms: dict[tuple[str, float | None], FloatArray]
+    concurrency: FloatArray
+    watts: FloatArray
+    saturation_rps: float
+    idle_w: float
+    memory_bound: bool
+
+    def at_percentile(self, name: Literal["ttft", "tpot", "e2e"], percentile: float | None) -> FloatArray:
+        return self.latencies_ms[name, percentile]
+
+
+def _readings(curves: LatencyCurves, wanted: Set[tuple[str, float | None]]) -> _Readings:
+    names: tuple[Literal["ttft", "tpot", "e2e"], ...] = ("ttft", "tpot", "e2e")
+    nothing = not len(curves.rates_rps)
+    return _Readings(
+        curves.rates_rps,
+        {
+            (name, percentile): np.zeros(0) if nothing else curves.at_percentile(name, percentile)
+            for name in names
+            for kind, percentile in wanted
+            if kind == name
+        },
+        curves.concurrency,
+        curves.watts,
+        curves.saturation_rps,
+        curves.idle_w,
+        curves.memory_bound,
+    )
+
+
+def _loads_in(cell: int) -> FloatArray:
+    if cell == _COARSE:
+        return _COARSE_LOADS
+    return np.linspace(_COARSE_LOADS[cell - 1], _COARSE_LOADS[cell], _FINER + 2)[1:-1]
+
+
+def _cells(curves: _Readings, objectives: Sequence[LatencyObjective]) -> list[int]:
+    """Return the coarse cells in which an objective stops being kept: loads are added inside them."""
     if len(curves.rates_rps) == 0:
-        return np.zeros(0)
+        return []
     cells = set()
     for objective in objectives:
         rate = _column(curves, objective).rate_rps / curves.saturation_rps
         if 0 < rate < _COARSE_LOADS[-1]:
             cells.add(min(int(np.searchsorted(_COARSE_LOADS, rate)), len(_COARSE_LOADS) - 1))
-    inside = [np.linspace(_COARSE_LOADS[c - 1], _COARSE_LOADS[c], _FINER + 2)[1:-1] for c in sorted(cells)]
-    return np.concatenate(inside) if inside else np.zeros(0)
+    return sorted(cells)
 
 
-def _merged(first: LatencyCurves, second: LatencyCurves) -> LatencyCurves:
+def _merged(first: _Readings, second: _Readings) -> _Readings:
     """Curves of the same replica over the loads of both."""
     order = np.argsort(np.concatenate([first.rates_rps, second.rates_rps]))
 
     def both(one: FloatArray, other: FloatArray) -> FloatArray:
         return np.asarray(np.concatenate([one, other])[order])
 
+    kept = first.latencies_ms.keys() & second.latencies_ms.keys()
     return replace(
         first,
         rates_rps=both(first.rates_rps, second.rates_rps),
-        ttft_ms=both(first.ttft_ms, second.ttft_ms),
-        tpot_ms=both(first.tpot_ms, second.tpot_ms),
-        e2e_ms=both(first.e2e_ms, second.e2e_ms),
+        latencies_ms={key: both(first.latencies_ms[key], second.latencies_ms[key]) for key in kept},
         concurrency=both(first.concurrency, second.concurrency),
         watts=both(first.watts, second.watts),
     )
 
 
-def _column(curves: LatencyCurves, objective: LatencyObjective) -> ServiceColumn:
+def _column(curves: LatencyCurves | _Readings, objective: LatencyObjective) -> ServiceColumn:
     sized_on = "mean" if objective.percentile is None else f"p{objective.percentile:g}"
     if len(curves.rates_rps) == 0:
         worst = float("inf")

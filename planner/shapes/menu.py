@@ -26,6 +26,13 @@ Timer = Callable[
 ]
 """Computes service columns, `[replica][objective]`."""
 
+Saturator = Callable[[Sequence[ReplicaModel], RequestProfile], list[float]]
+"""Computes the rate at which each replica has no time left, requests/s."""
+
+
+def _saturations(replicas: Sequence[ReplicaModel], profile: RequestProfile) -> list[float]:
+    return [saturated_rps(replica, profile) for replica in replicas]
+
 
 @dataclass(frozen=True)
 class Promise:
@@ -117,6 +124,7 @@ def build_menu(
     derate: Mapping[str, float] | None = None,
     refinement: Callable[[str, str], float] = lambda workload, shape: 1.0,
     timed: Timer = service_columns,
+    saturations: Saturator = _saturations,
     allowances_ms: Mapping[str, Sequence[float]] | None = None,
     wire_rps: Callable[[int, Workload], float] | None = None,
     skip_beaten: bool = False,
@@ -132,6 +140,7 @@ def build_menu(
         derate: workload -> share of the predicted rate that is used; 1 where it is not listed.
         refinement: factor on the predicted rate of a workload on a shape (by name).
         timed: computes service columns, or remembers them (`Timings.columns`).
+        saturations: computes saturated rates, or remembers them (`Timings.saturated_rps`).
         allowances_ms: workload -> times a prefill pool may have to leave for handing the cache over; each
             makes a promise of its own, with a longer round trip.
         prune: drop shapes that another one beats everywhere; not where the number of replicas matters.
@@ -149,7 +158,7 @@ def build_menu(
     everyone = list(range(len(candidates)))
     skipped: set[int] = set()
     if skip_beaten:
-        for found in timing.time_but_beaten():
+        for found in timing.time_but_beaten(saturations):
             skipped.add(found.loser)
             loser, winner = candidates[found.loser][0].shape, candidates[found.winner][0].shape
             menu.dominated.append(Dominance(loser, winner, found.copies, found.ratio, timed=False))
@@ -233,7 +242,7 @@ class _Timing:
                         rate = min(column.rate_rps * used, most)
                         self.columns[index][promise] = replace(column, rate_rps=rate)
 
-    def time_but_beaten(self) -> list[Beaten]:
+    def time_but_beaten(self, saturations: Saturator) -> list[Beaten]:
         """Time the aggregated candidates that could be of use; return the others."""
         ceilings: list[dict[str, float]] = [{} for _ in self.candidates]
         groups: dict[Hashable, list[int]] = defaultdict(list)
@@ -244,10 +253,15 @@ class _Timing:
             if not reachable or not may_play(workload, "aggregated"):
                 continue
             profile = request_profile(workload)
-            for index, (replica, _, _) in enumerate(self.candidates):
-                shape = replica.shape
-                if shape.role == "aggregated" and (shape.llm, shape.weights) in self.pairs[name]:
-                    ceilings[index][name] = saturated_rps(replica, profile) * self.factor(name, shape)
+            chosen = [
+                index
+                for index, (replica, _, _) in enumerate(self.candidates)
+                if (shape := replica.shape).role == "aggregated"
+                and (shape.llm, shape.weights) in self.pairs[name]
+            ]
+            rates = saturations([self.candidates[index][0] for index in chosen], profile)
+            for index, rate in zip(chosen, rates, strict=True):
+                ceilings[index][name] = rate * self.factor(name, self.candidates[index][0].shape)
         for index, (replica, server, _) in enumerate(self.candidates):
             if ceilings[index]:
                 key = (server, replica.shape.power_cap_w, frozenset(ceilings[index]))

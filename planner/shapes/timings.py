@@ -3,6 +3,7 @@
 Timing shapes is the slowest part of putting a question together, and most changes (prices, limits,
 tariffs, demand, racks) leave every time as it was. A `Timings` remembers by what times depend on: the
 LLM, server and accelerator as the catalog has them, the statistics of requests and the latencies left.
+Where only the latencies left differ, what was predicted is read once more.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from dataclasses import dataclass
 
 from planner.catalog import Accelerator, Server
 from planner.catalog.llm import LLM
+from planner.performance.awake import awake_w
 from planner.performance.experts import DEFAULT_EXPERT_SKEW
 from planner.performance.providers.choose import TimingProvider
-from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, service_columns
+from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, TimedReplica
 from planner.performance.shape import Role
 from planner.performance.types import ReplicaModel
 from planner.shapes.enumerate import MAX_SERVERS_PER_REPLICA, Enumeration, enumerate_shapes
+from planner.shapes.first_look import saturated_rps
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class Timings:
     def __init__(self) -> None:
         self._shapes: dict[Hashable, _Found] = {}
         self._columns: dict[Hashable, dict[ReplicaModel, list[ServiceColumn]]] = {}
+        self._replicas: dict[Hashable, dict[ReplicaModel, TimedReplica]] = {}
+        self._saturated: dict[Hashable, dict[ReplicaModel, float]] = {}
+        self._awake: dict[Hashable, int] = {}
         self.timed = 0
         """Replicas timed so far, each under one profile and set of objectives."""
 
@@ -112,8 +118,29 @@ class Timings:
         known = self._columns.setdefault((written_profile(profile), tuple(objectives)), {})
         new = [replica for replica in replicas if replica not in known]
         self.timed += len(new)
-        known.update(zip(new, service_columns(new, profile, objectives), strict=True))
+        pools = self._replicas.setdefault(written_profile(profile), {})
+        for replica in new:
+            if replica not in pools:
+                pools[replica] = TimedReplica(replica, profile)
+            known[replica] = pools[replica].columns(objectives)
         return [known[replica] for replica in replicas]
+
+    def saturated_rps(self, replicas: Sequence[ReplicaModel], profile: RequestProfile) -> list[float]:
+        """Return the rate at which each replica has no time left, requests/s (see `first_look`)."""
+        known = self._saturated.setdefault(written_profile(profile), {})
+        for replica in replicas:
+            if replica not in known:
+                known[replica] = saturated_rps(replica, profile)
+        return [known[replica] for replica in replicas]
+
+    def awake_w(self, replica: ReplicaModel | None, profile: RequestProfile | None) -> int:
+        """Return the watts that a replica draws above idle while it is in service (see `awake_w`)."""
+        if replica is None or profile is None:
+            return 0
+        key = (written_profile(profile), replica)
+        if key not in self._awake:
+            self._awake[key] = awake_w(replica, profile)
+        return self._awake[key]
 
 
 def written_profile(profile: RequestProfile) -> tuple[str, str, float, float]:

@@ -172,7 +172,7 @@ def _assemble(question: Question, timings: Timings) -> Assembly:
     offering = _offering(question, hosts, routes, timings)
     mixes, mix_table = _mix_table(classes, offers, scenario.economics.infrastructure_life_years)
     groups, group_table = _host_group_table(graph, offers)
-    pools, hostings = _pool_tables(question, offering, offers, groups, graph)
+    pools, hostings = _pool_tables(question, offering, offers, groups, graph, timings)
     day = day_of(scenario, graph)
     demands = demand_list(question, day)
     lanes, flow_routes, flows = _flow_tables(question, graph, day, demands, routes)
@@ -436,6 +436,7 @@ def _pool_tables(
     offers: Sequence[Offer],
     groups: Sequence[tuple[str, str]],
     graph: Graph,
+    timings: Timings,
 ) -> tuple[list[Pool], Hostings]:
     """Return every pool that could exist, and the host groups it could stand on.
 
@@ -457,7 +458,7 @@ def _pool_tables(
             where = (site_of[group], group[0] if stays else None)
             if where not in number_at:
                 number_at[where] = len(pools)
-                awake = awake_of(entry, question) if awake is None else awake
+                awake = awake_of(entry, question, timings) if awake is None else awake
                 pools.append(Pool(entry, *where, awake_w=awake))
             inside = 0 if entry.whole_servers else entry.shape.accelerators
             rows.append((number_at[where], h, inside, entry.whole_servers))

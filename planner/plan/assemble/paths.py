@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.optimize.problem import LOAD_SCALE, Assignments, Hostings, integers
-from planner.performance.awake import awake_w
 from planner.performance.service import ServiceColumn
 from planner.plan.assemble.draw import MILLIWATTS_PER_WATT, Drawn, drawn, request_joules
 from planner.plan.assemble.offers import Offer, electricity_micro_usd, water_micro_usd
@@ -25,7 +24,7 @@ from planner.plan.fabric import fabric_gb_per_request, handover_allowance_ms
 from planner.plan.tariff import usd_per_kwh
 from planner.plan.traffic import mean_requests
 from planner.scenario import Workload
-from planner.shapes import MenuEntry, Promise
+from planner.shapes import MenuEntry, Promise, Timings
 from planner.topology import Question
 from planner.topology.nodes import Graph
 
@@ -248,7 +247,7 @@ def awake_replicas(
     return replace(hostings, cost=integers(costs)), draw
 
 
-def awake_of(entry: MenuEntry, question: Question) -> int:
+def awake_of(entry: MenuEntry, question: Question, timings: Timings) -> int:
     """Return what a replica of an entry draws above idle while it is in service, whole watts."""
     if entry.replica is None:
         return 0
@@ -257,4 +256,4 @@ def awake_of(entry: MenuEntry, question: Question) -> int:
         for workload in question.scenario.workloads
         if any(question.catalog.llm(name).id == entry.shape.llm for name in workload.llms)
     ]
-    return awake_w(entry.replica, mean_requests(served))
+    return timings.awake_w(entry.replica, mean_requests(served))

@@ -168,6 +168,7 @@ def timed_offering(
         derate=scenario.performance.derate,
         refinement=scenario.performance.refinement,
         timed=timings.columns,
+        saturations=timings.saturated_rps,
         allowances_ms=_allowances(scenario, catalog, names, candidates, by_label),
         wire_rps=wire_rps,
         skip_beaten=prune and {name for _, name in scenario.objective.goals} <= PRICED_GOALS,

@@ -39,6 +39,14 @@ class AheadTimings(Timings):
         """Return every shape of an LLM on a server (see `Timings.shapes`)."""
         return self._known.shapes(*args, **kwargs)
 
+    def saturated_rps(self, replicas: Sequence[ReplicaModel], profile: RequestProfile) -> list[float]:
+        """Return the rate at which each replica has no time left (see `Timings.saturated_rps`)."""
+        return self._known.saturated_rps(replicas, profile)
+
+    def awake_w(self, replica: ReplicaModel | None, profile: RequestProfile | None) -> int:
+        """Return the watts of a replica in service above idle (see `Timings.awake_w`)."""
+        return self._known.awake_w(replica, profile)
+
     def columns(
         self,
         replicas: Sequence[ReplicaModel],
