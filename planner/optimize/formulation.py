@@ -28,7 +28,7 @@ replica. Every coefficient is an integer: the optimum is a number that can be co
 | f | flows: a demand sent to a site, joining a lane |
 | a | assignments: a lane served by a path of pools (one pool, or a prefill and a decode pool) |
 | q | pools: a replica shape on a server type at a site |
-| h | host groups: servers of one type and power cap in one fabric domain |
+| h | host groups: servers of one type and power cap in one fabric domain, stopped by the same losses |
 | p | hostings: a pool on a host group |
 | j | candidates: servers that could be powered (existing, bought, rented) |
 | k, m | classes of identical racks, and the maximal mixes of servers one rack of a class can hold |

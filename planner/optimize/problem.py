@@ -103,7 +103,8 @@ class RackMixes:
 
 @dataclass(frozen=True)
 class HostGroups:
-    """Servers that are interchangeable as hosts: same fabric domain, server type and power cap: rows h.
+    """Servers that are interchangeable as hosts: same fabric domain, server type and power cap, and stopped
+    by the same losses of feeds, loops, racks of a class and rented terms: rows h.
 
     accelerators: accelerators per server, all in one scale-up domain.
     """

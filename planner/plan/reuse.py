@@ -16,9 +16,9 @@ import numpy as np
 from planner.optimize.problem import VARIABLE_KINDS, Integers
 from planner.plan.assemble import Assembly
 from planner.plan.assemble.mixes import Mix
-from planner.plan.hosts import server_label
+from planner.plan.lookup import offers_of, standing_replicas
 from planner.plan.survival import NamedLoss
-from planner.plan.types import Plan, ServerPlan
+from planner.plan.types import Plan
 from planner.shapes import Timings
 
 
@@ -42,8 +42,10 @@ def start_values(plan: Plan, assembly: Assembly) -> Mapping[str, Integers]:
     """
     problem = assembly.problem
     values = {kind: np.zeros(problem.variable_count(kind), dtype=np.int64) for kind in VARIABLE_KINDS}
-    _servers(plan, assembly, values)
-    _replicas(plan, assembly, values)
+    offer_of = offers_of(plan, assembly)
+    _servers(plan, assembly, offer_of, values)
+    for p, _ in standing_replicas(plan, assembly, offer_of):
+        values["replicas"][p] += 1
     _traffic(plan, assembly, values)
     _follow(assembly, values)
     return values
@@ -64,17 +66,14 @@ def _follow(assembly: Assembly, values: Mapping[str, Integers]) -> None:
         values["moves"][:] = np.maximum(values["replicas"][churn.hosting] - churn.standing, 0)
 
 
-def _servers(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> None:
+def _servers(
+    plan: Plan, assembly: Assembly, offer_of: Mapping[str, int], values: Mapping[str, Integers]
+) -> None:
     """Count servers by offer, and give every rack the first mix that holds its servers."""
     class_of = {rack: rack_class.name for rack_class in assembly.classes for rack in rack_class.members}
-    offers = {
-        (offer.origin, offer.place, offer.rent_index, offer.host.label): j
-        for j, offer in reversed(list(enumerate(assembly.offers)))
-    }
     in_rack: dict[str, Counter[int]] = defaultdict(Counter)
     for server in plan.servers:
-        place = server.site if server.rack is None else class_of.get(server.rack, "")
-        j = offers.get((server.origin, place, server.rent_index, _label(server)))
+        j = offer_of.get(server.name)
         if j is None:
             continue
         values["servers"][j] += 1
@@ -96,27 +95,6 @@ def _servers(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> 
                 break
     for s, site in enumerate(assembly.problem.sites.names):
         values["open"][s] = int(any(server.site == site for server in plan.servers))
-
-
-def _label(server: ServerPlan) -> str:
-    """Return the name of a server's host, as `Host.label` has it."""
-    return server_label(server)
-
-
-def _replicas(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> None:
-    hostings = assembly.problem.hostings
-    number = {
-        (assembly.pools[int(q)].name, *assembly.host_groups[int(h)]): p
-        for p, (q, h) in enumerate(zip(hostings.pool, hostings.host_group, strict=True))
-    }
-    hosts = {server.name: server for server in plan.servers}
-    for group in plan.replicas:
-        first = hosts.get(group.placements[0][0].rpartition(":")[0]) if group.placements else None
-        if first is None:
-            continue
-        p = number.get((group.pool, group.fabric_domain or group.site, _label(first)))
-        if p is not None:
-            values["replicas"][p] += group.count
 
 
 def _traffic(plan: Plan, assembly: Assembly, values: Mapping[str, Integers]) -> None:

@@ -20,7 +20,8 @@ import numpy as np
 
 from planner.optimize.problem import Failures, Problem, integers
 from planner.plan.assemble import Assembly
-from planner.plan.content import Setting, slices_of
+from planner.plan.content import Setting
+from planner.plan.lookup import offers_of, standing_replicas
 from planner.plan.types import Plan
 from planner.plan.verify.context import Context
 from planner.plan.verify.reliability import failures
@@ -33,7 +34,7 @@ class NamedLoss:
 
     failure: str
     pool: str
-    host_group: tuple[str, str]
+    host_group: str
 
 
 @dataclass
@@ -52,10 +53,14 @@ class Losses:
         if base is None:
             return False
         lost_servers = _servers_by_row(plan, assembly)
+        offer_of = offers_of(plan, assembly)
+        standing = list(standing_replicas(plan, assembly, offer_of))
         before = len(self.stated)
         for violation in violations:
-            event = _base_event(violation.row, base)
-            taken = _replicas_on(plan, assembly, lost_servers.get(violation.row, frozenset()))
+            lost = lost_servers.get(violation.row, frozenset())
+            groups = {int(assembly.problem.candidates.host_group[offer_of[name]]) for name in lost}
+            event = _base_event(violation.row, base, groups)
+            taken = Counter(p for p, servers in standing if servers & lost)
             if event is None or not taken:
                 continue
             single = int(base.lost_one_of[event]) >= 0
@@ -80,7 +85,7 @@ class Losses:
             NamedLoss(
                 base.names[event],
                 assembly.pools[int(hostings.pool[p])].name,
-                assembly.host_groups[int(hostings.host_group[p])],
+                assembly.problem.host_groups.names[int(hostings.host_group[p])],
             )
             for event, taken in self.stated.values()
             if int(base.lost_one_of[event]) >= 0 and set(taken.values()) == {1} and len(taken) == 1
@@ -95,7 +100,7 @@ class Losses:
         hostings = assembly.problem.hostings
         events = {name: e for e, name in enumerate(base.names) if int(base.lost_one_of[e]) >= 0}
         numbers = {
-            (assembly.pools[int(q)].name, assembly.host_groups[int(h)]): p
+            (assembly.pools[int(q)].name, assembly.problem.host_groups.names[int(h)]): p
             for p, (q, h) in enumerate(zip(hostings.pool, hostings.host_group, strict=True))
         }
         for loss in sorted(losses, key=lambda loss: (loss.failure, loss.pool, loss.host_group)):
@@ -110,27 +115,19 @@ def _servers_by_row(plan: Plan, assembly: Assembly) -> Mapping[str, frozenset[st
     return {failure.row: failure.servers for failure in failures(context)}
 
 
-def _base_event(row: str, base: Failures) -> int | None:
-    """Return the failure of the problem that a row of the verifier belongs to."""
-    matches = [e for e, name in enumerate(base.names) if row == name or row.startswith(f"{name}/")]
-    return max(matches, key=lambda e: len(base.names[e])) if matches else None
+def _base_event(row: str, base: Failures, groups: set[int]) -> int | None:
+    """Return the failure of the problem that a row of the verifier belongs to.
 
-
-def _replicas_on(plan: Plan, assembly: Assembly, servers: frozenset[str]) -> Counter[int]:
-    """Return how many replicas of each hosting stand on any of some servers."""
-    hostings = assembly.problem.hostings
-    number = {
-        (assembly.pools[int(q)].name, assembly.host_groups[int(h)]): p
-        for p, (q, h) in enumerate(zip(hostings.pool, hostings.host_group, strict=True))
-    }
-    taken: Counter[int] = Counter()
-    for group in plan.replicas:
-        place = group.fabric_domain or group.site
-        for placement in group.placements:
-            alone = group.model_copy(update={"placements": [placement]})
-            if any(part.server in servers for part in slices_of(alone)):
-                taken[number[group.pool, (place, group.server)]] += 1
-    return taken
+    groups: host groups of the servers that it takes; the verifier does not tell zones apart.
+    """
+    kind = "/".join(row.split("/")[:2])
+    for event, name in enumerate(base.names):
+        single = int(base.lost_one_of[event])
+        if single >= 0 and name.startswith(f"{kind}/") and groups == {single}:
+            return event
+        if single < 0 and (row == name or row.startswith(f"{name}/")):
+            return event
+    return None
 
 
 def with_losses(problem: Problem, losses: Losses) -> Problem:

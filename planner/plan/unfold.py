@@ -73,16 +73,16 @@ def _spares(assembly: Assembly, solution: Solution) -> list[SparePlan]:
     ]
 
 
-def _place_servers(
-    assembly: Assembly, solution: Solution
-) -> tuple[dict[tuple[str, str], list[ServerPlan]], list[str]]:
-    """Return the powered servers by host group, and the racks turned to liquid."""
+def _place_servers(assembly: Assembly, solution: Solution) -> tuple[dict[int, list[ServerPlan]], list[str]]:
+    """Return the powered servers by number of their host group, and the racks turned to liquid."""
+    group_of = assembly.problem.candidates.host_group.tolist()
     left = solution.values["servers"].copy()
     of_class: dict[str, list[int]] = defaultdict(list)
     for j, offer in enumerate(assembly.offers):
         if offer.rack_class is not None:
             of_class[offer.rack_class.name].append(j)
-    groups: dict[tuple[str, str], list[ServerPlan]] = defaultdict(list)
+    groups: dict[int, list[ServerPlan]] = defaultdict(list)
+    rented: dict[tuple[str, str], int] = defaultdict(int)
     retrofitted: list[str] = []
     next_rack: dict[str, int] = defaultdict(int)
     for m, racks in enumerate(solution.values["mixes"].tolist()):
@@ -101,14 +101,15 @@ def _place_servers(
                 for _ in range(count):
                     name = standing[offer.host.name].pop(0) if offer.origin == "existing" else None
                     placed += 1
-                    groups[offer.host_group].append(_server_in_rack(offer, rack, placed, name))
+                    groups[group_of[j]].append(_server_in_rack(offer, rack, placed, name))
                 left[j] -= count
             if mix.retrofit and placed:
                 retrofitted.append(rack)
     for j, offer in enumerate(assembly.offers):
         if offer.rack_class is None:
-            first = len(groups[offer.host_group])  # two offers may rent the same in one place
-            groups[offer.host_group].extend(_rented(offer, first + number) for number in range(int(left[j])))
+            first = rented[offer.host_group]  # two offers may rent the same in one place
+            groups[group_of[j]].extend(_rented(offer, first + number) for number in range(int(left[j])))
+            rented[offer.host_group] += int(left[j])
             left[j] = 0
     if left.any():
         raise AssertionError("servers of the solution exceed the mixes chosen for their racks")
@@ -164,7 +165,7 @@ def _rented(offer: Offer, number: int) -> ServerPlan:
 
 
 def _place_replicas(
-    assembly: Assembly, solution: Solution, servers: Mapping[tuple[str, str], Sequence[ServerPlan]]
+    assembly: Assembly, solution: Solution, servers: Mapping[int, Sequence[ServerPlan]]
 ) -> list[ReplicaGroup]:
     """Fill the servers of every host group, whole servers first, then from the largest size down."""
     hostings = assembly.problem.hostings
@@ -172,11 +173,11 @@ def _place_replicas(
     of_group: dict[int, list[int]] = defaultdict(list)
     for p in np.flatnonzero(counts > 0).tolist():
         of_group[int(hostings.host_group[p])].append(p)
-    placed: list[ReplicaGroup] = []
+    placed: dict[tuple[int, tuple[str, str]], ReplicaGroup] = {}
     running = _running(assembly)
     for h, members in of_group.items():
         group = assembly.host_groups[h]
-        hosts = list(servers.get(group, ()))
+        hosts = list(servers.get(h, ()))
         stays = {
             p: running.get((assembly.pools[int(hostings.pool[p])].name, *group), [])[: int(counts[p])]
             for p in members
@@ -186,22 +187,23 @@ def _place_replicas(
         except NoRoom:  # what stays where it is leaves no room for others: place all of them anew
             slices = _filled(assembly, hosts, members, counts, {})
         for p, placements in slices.items():
-            pool = assembly.pools[int(hostings.pool[p])]
+            key = (int(hostings.pool[p]), group)
+            if key in placed:  # of another zone
+                placements = [*placed[key].placements, *placements]
+            pool = assembly.pools[key[0]]
             first = placements[0][0].split(":")[0]
-            domain = next(s.fabric_domain for s in hosts if s.name == first)
-            placed.append(
-                ReplicaGroup(
-                    pool=pool.name,
-                    shape=ShapePlan(**asdict(pool.entry.shape)),
-                    site=pool.site,
-                    fabric_domain=domain,
-                    server=group[1],
-                    count=len(placements),
-                    placements=placements,
-                    awake_w=pool.awake_w,
-                )
+            domain = next(s.fabric_domain for members in servers.values() for s in members if s.name == first)
+            placed[key] = ReplicaGroup(
+                pool=pool.name,
+                shape=ShapePlan(**asdict(pool.entry.shape)),
+                site=pool.site,
+                fabric_domain=domain,
+                server=group[1],
+                count=len(placements),
+                placements=placements,
+                awake_w=pool.awake_w,
             )
-    return placed
+    return list(placed.values())
 
 
 def _filled(

@@ -16,7 +16,6 @@ from planner.optimize.problem import (
     Candidates,
     Demands,
     Flows,
-    HostGroups,
     Hostings,
     Pools,
     Problem,
@@ -30,8 +29,9 @@ from planner.performance.providers.table import RateTable
 from planner.plan.assemble.churn import churn_table
 from planner.plan.assemble.counts import counts_table
 from planner.plan.assemble.draw import Draw, drawn, overhead_drawn
-from planner.plan.assemble.failures import demands_routed, failure_table
+from planner.plan.assemble.failures import demands_routed, failure_table, taken_whole
 from planner.plan.assemble.goals import goals_of, may_stay_unserved
+from planner.plan.assemble.host_groups import host_group_table, zones_of
 from planner.plan.assemble.limits import (
     UnitUse,
     budget_rows,
@@ -85,7 +85,10 @@ SECONDS_PER_HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Assembly:
-    """The problem, and for each of its rows the thing it stands for (same order as the tables)."""
+    """The problem, and for each of its rows the thing it stands for (same order as the tables).
+
+    host_groups: (place, host); several groups may share one where losses tell their servers apart.
+    """
 
     question: Question
     graph: Graph
@@ -171,7 +174,9 @@ def _assemble(question: Question, timings: Timings) -> Assembly:
     routes = possible_routes(question, graph)
     offering = _offering(question, hosts, routes, timings)
     mixes, mix_table = _mix_table(classes, offers, scenario.economics.infrastructure_life_years)
-    groups, group_table = _host_group_table(graph, offers)
+    taken = taken_whole(graph, scenario, offers)
+    zones = zones_of(scenario, offering, offers, taken)
+    groups, group_of, group_table = host_group_table(graph, offers, zones)
     pools, hostings = _pool_tables(question, offering, offers, groups, graph, timings)
     day = day_of(scenario, graph)
     demands = demand_list(question, day)
@@ -219,7 +224,7 @@ def _assemble(question: Question, timings: Timings) -> Assembly:
         ],
     )
     hostings, churn, churn_rows = churn_table(scenario, pools, groups, hostings)
-    candidates = _candidate_table(offers, groups, classes)
+    candidates = _candidate_table(offers, group_of, classes)
     all_mtok = sum(mtok_per_h(workload, day) for workload in scenario.workloads)
     class_table = RackClasses(
         tuple(rack_class.name for rack_class in classes),
@@ -284,7 +289,9 @@ def _assemble(question: Question, timings: Timings) -> Assembly:
                 list(zip(flows.lane.tolist(), flows.cost.tolist(), strict=True)),
             ),
         ),
-        failures=failure_table(graph, scenario, classes, offers, groups, demands_routed(day, demands)),
+        failures=failure_table(
+            scenario, classes, offers, taken, group_table.names, demands_routed(day, demands)
+        ),
         spares=spares,
         churn=churn,
         goals=goals_of(scenario, day, draw, demands),
@@ -397,27 +404,13 @@ def _mix_table(
     return mixes, table
 
 
-def _host_group_table(graph: Graph, offers: Sequence[Offer]) -> tuple[list[tuple[str, str]], HostGroups]:
-    first: dict[tuple[str, str], Offer] = {}
-    for offer in offers:
-        first.setdefault(offer.host_group, offer)
-    sites = [name for name, about in graph.nodes(data=True) if about["kind"] == "site"]
-    groups = list(first)
-    return groups, HostGroups(
-        tuple(f"{place}/{host}" for place, host in groups),
-        integers([sites.index(first[group].site) for group in groups]),
-        integers([first[group].host.accelerators for group in groups]),
-    )
-
-
 def _candidate_table(
-    offers: Sequence[Offer], groups: Sequence[tuple[str, str]], classes: Sequence[RackClass]
+    offers: Sequence[Offer], group_of: Sequence[int], classes: Sequence[RackClass]
 ) -> Candidates:
     class_number = {rack_class.name: k for k, rack_class in enumerate(classes)}
-    group_number = {group: h for h, group in enumerate(groups)}
     return Candidates(
         names=tuple(offer.name for offer in offers),
-        host_group=integers([group_number[offer.host_group] for offer in offers]),
+        host_group=integers(group_of),
         rack_class=integers(
             [-1 if offer.rack_class is None else class_number[offer.rack_class.name] for offer in offers]
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,25 +16,55 @@ from planner.topology import RackClass, supply_shares
 from planner.topology.nodes import Graph
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A loss that takes all servers of some offers: what is lost, and their numbers."""
+
+    kind: LevelOf
+    place: str
+    offers: tuple[int, ...]
+
+
+def taken_whole(graph: Graph, scenario: Scenario, offers: Sequence[Offer]) -> list[Taken]:
+    """Return the losses asked for that take every server of some offers: feeds, loops, sites, spot units.
+
+    Losses that take no server (a feed whose racks hang on another one too) are left out: the power rows
+    already hold after them.
+    """
+    feeds = [
+        node
+        for node, about in graph.nodes(data=True)
+        if about["kind"] == "power" and about["level"] == "feed"
+    ]
+    loops = [node for node, about in graph.nodes(data=True) if about["kind"] == "cooling"]
+    sites = [node for node, about in graph.nodes(data=True) if about["kind"] == "site"]
+    everything = list(enumerate(offers))
+    found = [
+        *(Taken("feed", n, tuple(j for j, o in everything if _without_power(graph, o, n))) for n in feeds),
+        *(Taken("cooling_loop", n, tuple(j for j, o in everything if n in loops_needed(o))) for n in loops),
+        *(Taken("site", n, tuple(j for j, o in everything if o.site == n)) for n in sites),
+        *(Taken("spot", place, tuple(lost)) for place, lost in _spot_places(scenario, offers).items()),
+    ]
+    wanted = set(scenario.reliability.survive)
+    return [one for one in found if one.kind in wanted and one.offers]
+
+
 def failure_table(
-    graph: Graph,
     scenario: Scenario,
     classes: Sequence[RackClass],
     offers: Sequence[Offer],
-    host_groups: Sequence[tuple[str, str]],
+    taken: Sequence[Taken],
+    host_groups: Sequence[str],
     routed: Sequence[bool],
 ) -> Failures | None:
     """Return the losses that the scenario wants survived, None if there are none.
 
-    Losses that take no server (a feed whose racks hang on another one too) are left out: the power rows
-    already hold after them.
-
     Args:
-        graph: the topology.
         scenario: `reliability` says what to survive.
         classes: rack classes.
         offers: all candidates.
-        host_groups: (place, host) of each host group, in the problem's order.
+        taken: losses that take all servers of some offers, see `taken_whole`.
+        host_groups: name of each host group, in the problem's order.
         routed: which demands have a routing of their own after a loss, see `demands_routed`.
     """
     reliability = scenario.reliability
@@ -56,37 +87,18 @@ def failure_table(
         levels.append(reliability.level_of(kind))
 
     if wanted & {"server", "scale_up_domain"}:
-        for h, (place, host) in enumerate(host_groups):
-            add("server", f"{place}/{host}", [], group=h)
+        for h, name in enumerate(host_groups):
+            add("server", name, [], group=h)
     if reliability.upgrade_servers:
-        for h, (place, host) in enumerate(host_groups):
-            add("upgrade", f"{place}/{host}", [], group=h, count=reliability.upgrade_servers)
+        for h, name in enumerate(host_groups):
+            add("upgrade", name, [], group=h, count=reliability.upgrade_servers)
     if "rack" in wanted:
         with_servers = {offer.rack_class.name for offer in offers if offer.rack_class is not None}
         for k, rack_class in enumerate(classes):
             if rack_class.name in with_servers:
                 add("rack", rack_class.name, [], rack=k)
-    if "feed" in wanted:
-        for node, about in graph.nodes(data=True):
-            if about["kind"] == "power" and about["level"] == "feed":
-                lost = [j for j, offer in enumerate(offers) if _without_power(graph, offer, node)]
-                if lost:
-                    add("feed", node, lost)
-    if "cooling_loop" in wanted:
-        for node, about in graph.nodes(data=True):
-            if about["kind"] == "cooling":
-                lost = [j for j, offer in enumerate(offers) if node in loops_needed(offer)]
-                if lost:
-                    add("cooling_loop", node, lost)
-    if "site" in wanted:
-        for node, about in graph.nodes(data=True):
-            if about["kind"] == "site":
-                lost = [j for j, offer in enumerate(offers) if offer.site == node]
-                if lost:
-                    add("site", node, lost)
-    if "spot" in wanted:
-        for place, lost in _spot_places(scenario, offers).items():
-            add("spot", place, lost)
+    for one in taken:
+        add(one.kind, one.place, one.offers)
     if not names:
         return None
     share = np.round(np.asarray(levels) * SHARE_SCALE).astype(np.int64)
