@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,22 +31,30 @@ def taken_whole(graph: Graph, scenario: Scenario, offers: Sequence[Offer]) -> li
     Losses that take no server (a feed whose racks hang on another one too) are left out: the power rows
     already hold after them.
     """
-    feeds = [
-        node
-        for node, about in graph.nodes(data=True)
-        if about["kind"] == "power" and about["level"] == "feed"
-    ]
-    loops = [node for node, about in graph.nodes(data=True) if about["kind"] == "cooling"]
-    sites = [node for node, about in graph.nodes(data=True) if about["kind"] == "site"]
-    everything = list(enumerate(offers))
-    found = [
-        *(Taken("feed", n, tuple(j for j, o in everything if _without_power(graph, o, n))) for n in feeds),
-        *(Taken("cooling_loop", n, tuple(j for j, o in everything if n in loops_needed(o))) for n in loops),
-        *(Taken("site", n, tuple(j for j, o in everything if o.site == n)) for n in sites),
-        *(Taken("spot", place, tuple(lost)) for place, lost in _spot_places(scenario, offers).items()),
-    ]
     wanted = set(scenario.reliability.survive)
-    return [one for one in found if one.kind in wanted and one.offers]
+    dark = _without_power(graph, offers) if "feed" in wanted else {}
+    hot = _members((loop, j) for j, offer in enumerate(offers) for loop in loops_needed(offer))
+    there = _members((offer.site, j) for j, offer in enumerate(offers))
+    found = []
+    for node, about in graph.nodes(data=True):
+        if about["kind"] == "power" and about["level"] == "feed" and node in dark:
+            found.append(Taken("feed", node, tuple(dark[node])))
+    for node, about in graph.nodes(data=True):
+        if about["kind"] == "cooling" and node in hot:
+            found.append(Taken("cooling_loop", node, tuple(hot[node])))
+    for node, about in graph.nodes(data=True):
+        if about["kind"] == "site" and node in there:
+            found.append(Taken("site", node, tuple(there[node])))
+    found += [Taken("spot", place, tuple(lost)) for place, lost in _spot_places(scenario, offers).items()]
+    return [one for one in found if one.kind in wanted]
+
+
+def _members(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    """Return the offers of each place."""
+    found: dict[str, list[int]] = {}
+    for place, j in pairs:
+        found.setdefault(place, []).append(j)
+    return found
 
 
 def failure_table(
@@ -146,15 +154,24 @@ def demands_routed(day: Day, demands: Sequence[PeriodDemand]) -> list[bool]:
     return [demand.arrived in kept for demand in demands]
 
 
-def _without_power(graph: Graph, offer: Offer, lost: str) -> bool:
-    """True if the racks of an offer hang on `lost` and cannot run without it."""
-    if offer.rack_class is None or not offer.rack_class.feeds:
-        return False
-    feeds = offer.rack_class.feeds
-    if lost not in supply_shares(graph, feeds):
-        return False
-    redundant = offer.rack_class.attributes["redundancy"] != "none"
-    return not (redundant and supply_shares(graph, feeds, lost))
+def _without_power(graph: Graph, offers: Sequence[Offer]) -> dict[str, list[int]]:
+    """Return, for each power node, the offers whose racks hang on it and cannot run without it."""
+    lost: dict[str, list[int]] = {}
+    needed: dict[tuple[tuple[str, ...], bool], list[str]] = {}
+    for j, offer in enumerate(offers):
+        if offer.rack_class is None or not offer.rack_class.feeds:
+            continue
+        feeds = tuple(offer.rack_class.feeds)
+        redundant = offer.rack_class.attributes["redundancy"] != "none"
+        if (feeds, redundant) not in needed:
+            needed[feeds, redundant] = [
+                node
+                for node in supply_shares(graph, feeds)
+                if not (redundant and supply_shares(graph, feeds, node))
+            ]
+        for node in needed[feeds, redundant]:
+            lost.setdefault(node, []).append(j)
+    return lost
 
 
 def loops_needed(offer: Offer) -> set[str]:

@@ -181,9 +181,10 @@ def rack_offers(
 
     Where power nodes are oversubscribed, also as servers that may be capped when power is short.
     """
+    short = any(about.get("oversubscription", 1.0) > 1 for _, about in graph.nodes(data=True))
     for rack_class in classes:
         for server_id, count in rack_class.existing.items():
-            for host in kinds_of_host(graph, scenario, catalog.servers[server_id]):
+            for host in kinds_of_host(scenario, catalog.servers[server_id], short):
                 yield _in_rack(graph, rack_class, host, "existing", scenario, catalog, count)
         for server_id in scenario.fleet.buy:
             server = catalog.servers[server_id]
@@ -192,13 +193,12 @@ def rack_offers(
             if server.cooling == "liquid" and not liquid_here and retrofit is None:
                 continue
             turned = server.cooling == "liquid" and not liquid_here
-            for host in kinds_of_host(graph, scenario, server):
+            for host in kinds_of_host(scenario, server, short):
                 yield _in_rack(graph, rack_class, host, "buy", scenario, catalog, None, retrofit=turned)
 
 
-def kinds_of_host(graph: Graph, scenario: Scenario, server: Server) -> Iterator[Host]:
-    """Yield a server at each cap it may have, and each of these as one that may be shed."""
-    short = any(about.get("oversubscription", 1.0) > 1 for _, about in graph.nodes(data=True))
+def kinds_of_host(scenario: Scenario, server: Server, short: bool) -> Iterator[Host]:
+    """Yield a server at each cap it may have; where power may be `short`, each as one that may be shed too."""
     for cap in (None, *scenario.fleet.power_caps_w.get(server.id, ())):
         yield Host(server.id, server.accelerator, server.accelerators, server, cap)
         for step in scenario.reliability.shedding if short else ():
