@@ -6,6 +6,7 @@
 | scale | instances of 1,000 to 100,000 accelerators: first plan, 1 %, gap, memory | nothing; takes minutes |
 | peers | other planners' own instances, their answers beside ours | nothing |
 | power | error of the power model, each accelerator left out | nothing (rows are shipped) |
+| explain | the time to explain a plan of 10,000 accelerators, by stage | nothing |
 | studies | the time of a 10 % change against the first solve | nothing |
 | procurement | the shipped procurement: time, gap, check; 10 % changes | nothing; takes minutes |
 | queueing | predicted against replayed percentiles | nothing; takes minutes |
@@ -30,6 +31,7 @@ MODULES = {
     "scale": "benchmarks.scale",
     "peers": "benchmarks.peers",
     "power": "benchmarks.calibrate_power",
+    "explain": "benchmarks.explain",
     "studies": "benchmarks.studies",
     "procurement": "benchmarks.procurement",
     "queueing": "benchmarks.queueing",

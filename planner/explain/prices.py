@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from planner.explain.confidence import weak_inputs
 from planner.explain.rebuild import MICRO, Rebuilt
-from planner.optimize.build import build_program
-from planner.optimize.marginal import Relaxation, movable
+from planner.optimize.build import build_program, with_sites
+from planner.optimize.marginal import Relaxation
+from planner.optimize.program import Arrays, Floats
 from planner.plan.assemble import assemble
 from planner.plan.assemble.offers import rent_usd_per_h, server_price_usd
 from planner.plan.edit import edited
@@ -26,6 +30,7 @@ class _Change:
     kind: str = "price"
     site: str | None = None
     server: str | None = None
+    rent: int | None = None
 
     def weak(self, rebuilt: Rebuilt) -> list[str]:
         """Return the inputs of low confidence that the price rests on."""
@@ -67,25 +72,57 @@ def changes(rebuilt: Rebuilt) -> Iterator[_Change]:
         name = offer.instance or offer.accelerator
         yield _Change(
             f"the rent of {name} in {offer.region}", path, price * CENT, "USD/h",
-            f"{path}={price * (1 + CENT)!r}",
+            f"{path}={price * (1 + CENT)!r}", rent=index,
         )  # fmt: skip
 
 
 def price_effects(rebuilt: Rebuilt, relaxation: Relaxation) -> Iterator[tuple[_Change, float, float | None]]:
-    """Yield each price with what a step of it costs: this plan, and the relaxation solved again; USD/h."""
-    base = movable(rebuilt.problem, build_program(rebuilt.problem), rebuilt.offered)
-    for change in changes(rebuilt):
+    """Yield each price with what a step of it costs: this plan, and the relaxation solved again; USD/h.
+
+    Prices that no column pays two of (tariffs of sites; kinds of servers and units to rent) are all raised
+    in one question, and each taken from it by its own columns.
+    """
+    base = with_sites(rebuilt.problem, build_program(rebuilt.problem))
+    every = list(changes(rebuilt))
+    raised: dict[str, Floats | None] = {}
+    for change in every:
         if relaxation.out_of_time:
             return
-        dearer = assemble(edited(rebuilt.question, [change.edit]), rebuilt.timings)
-        if len(dearer.problem.candidates.names) != len(rebuilt.problem.candidates.names):
+        if change.kind not in raised:
+            raised[change.kind] = _costs(rebuilt, [one for one in every if one.kind == change.kind])
+        dearer = raised[change.kind]
+        if dearer is None:
             continue
-        arrays = movable(dearer.problem, build_program(dearer.problem), rebuilt.offered)
-        if arrays.cost.shape != base.cost.shape:
-            continue
-        kept = float((arrays.cost - base.cost) @ rebuilt.values) / MICRO
+        cost = np.where(_payers(rebuilt, base, change), dearer, base.cost)
+        kept = float((cost - base.cost) @ rebuilt.values) / MICRO
         again: float | None = None
         if rebuilt.goal[0] == "cost":
-            found = relaxation.with_cost(arrays.cost)
-            again = None if found is None else (found - relaxation.start.objective) / MICRO
+            objective = relaxation.with_cost(cost)
+            again = None if objective is None else (objective - relaxation.start.objective) / MICRO
         yield change, kept, again
+
+
+def _payers(rebuilt: Rebuilt, base: Arrays, change: _Change) -> NDArray[np.bool_]:
+    """Return (columns,) which columns may pay a price."""
+    if change.kind == "carbon":
+        return np.ones(len(base.cost), dtype=bool)
+    if change.kind == "electricity":
+        return np.asarray(base.column_site == rebuilt.problem.sites.names.index(str(change.site)))
+    mask = np.zeros(len(base.cost), dtype=bool)
+    mask[base.block("servers")] = [
+        offer.rent_index == change.rent
+        if change.rent is not None
+        else offer.origin == "buy" and offer.host.name == change.server
+        for offer in rebuilt.assembly.offers
+    ]
+    return mask
+
+
+def _costs(rebuilt: Rebuilt, steps: Sequence[_Change]) -> Floats | None:
+    """Return the costs of the program's columns after steps of prices, None where it has other columns."""
+    question = edited(rebuilt.question, [change.edit for change in steps])
+    problem = assemble(question, rebuilt.timings, rebuilt.assembly).problem
+    if problem.candidates.names != rebuilt.problem.candidates.names:
+        return None
+    cost = build_program(problem).cost
+    return cost if cost.shape == rebuilt.arrays.cost.shape else None

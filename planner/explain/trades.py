@@ -9,7 +9,6 @@ from planner.explain.record import Trade
 from planner.optimize.build import build_program
 from planner.optimize.marginal import Relaxation
 from planner.plan.assemble import assemble
-from planner.plan.diagnosis.ahead import AheadTimings
 from planner.plan.diagnosis.lever import Lever
 from planner.plan.edit import edited
 
@@ -17,6 +16,9 @@ MORE = {"ttft_ms": 100.0, "e2e_ms": 1000.0}
 """Steps of latencies, ms; TPOT moves by a tenth."""
 
 TENTH = 0.1
+
+NOTHING = 1e-9
+"""Part of the objective below which a dual is what solvers leave of 0, times the servers of a rack."""
 
 
 def looser(lever: Lever) -> float | None:
@@ -34,14 +36,20 @@ def looser(lever: Lever) -> float | None:
 
 
 def trades(rebuilt: Rebuilt, relaxation: Relaxation, levers: list[Lever]) -> Iterator[Trade]:
-    """Yield what loosening each promise that is no row changes in the relaxation."""
+    """Yield what loosening each promise that is no row changes in the relaxation.
+
+    Racks that hold more are not tried where more room in them is worth nothing: all that changes is which
+    sets of servers they take, and by the duals none of them could save anything.
+    """
     _, _, divisor = rebuilt.goal
-    tried = [(lever, value) for lever in levers if not lever.in_rows and (value := looser(lever)) is not None]
-    timings = AheadTimings(rebuilt.timings)
-    for lever, value in tried:
+    racks_worth = _racks_worth(rebuilt, relaxation)
+    for lever in levers:
+        value = None if lever.in_rows else looser(lever)
+        if value is None or (lever.kind == "rack" and lever.row.split("/", 2)[2] not in racks_worth):
+            continue
         if relaxation.out_of_time:
             return
-        changed = assemble(edited(rebuilt.question, lever.edit(value)), timings)
+        changed = assemble(edited(rebuilt.question, lever.edit(value)), rebuilt.timings, rebuilt.assembly)
         try:
             again = Relaxation(aimed(build_program(changed.problem), changed.problem), relaxation.deadline)
         except ValueError:
@@ -52,3 +60,23 @@ def trades(rebuilt: Rebuilt, relaxation: Relaxation, levers: list[Lever]) -> Ite
                 row=lever.row, field=lever.path, says=lever.says, stated=lever.stated, to=value,
                 unit=lever.unit, change=change,
             )  # fmt: skip
+
+
+def _racks_worth(rebuilt: Rebuilt, relaxation: Relaxation) -> set[str]:
+    """Return the groups of racks in which room for another server would be worth anything.
+
+    A set of servers that one rack takes stands in the rows of its class (`racks/...`) and of the servers'
+    room (`space/...`) alone: where the duals of all these are 0, no new one has a negative reduced cost.
+    """
+    small = NOTHING * max(abs(relaxation.start.objective), 1.0)
+    duals = relaxation.start.duals
+    problem, classes = rebuilt.problem, rebuilt.assembly.classes
+    worth: set[str] = set()
+    for j, name in enumerate(problem.candidates.names):
+        k = int(problem.candidates.rack_class[j])
+        if k >= 0 and abs(duals[relaxation.number[f"space/{name}"]]) > small:
+            worth.add(str(classes[k].attributes["template"]))
+    for rack_class in classes:
+        if abs(duals[relaxation.number[f"racks/{rack_class.name}"]]) > small:
+            worth.add(str(rack_class.attributes["template"]))
+    return worth

@@ -60,13 +60,13 @@ def build_for_search(problem: Problem) -> Arrays:
     events = whole_losses(problem)
     routing = len(problem.flows.demand) + len(problem.assignments.lane)
     if problem.failures is None or len(events) * routing <= MOST_COPIED_COLUMNS:
-        return _with_sites(problem, build_program(problem))
+        return with_sites(problem, build_program(problem))
     arrays = build_program(replace(problem, failures=without(problem.failures, events)))
     losses = Rerouting(problem, events, arrays.block("replicas"), arrays.block("unserved"))
-    return _with_sites(problem, replace(arrays, losses=losses))
+    return with_sites(problem, replace(arrays, losses=losses))
 
 
-def _with_sites(problem: Problem, arrays: Arrays) -> Arrays:
+def with_sites(problem: Problem, arrays: Arrays) -> Arrays:
     """Return the program with the site of each column."""
     site = np.full(len(arrays.cost), -1, dtype=np.int64)
     candidate_site = problem.host_groups.site[problem.candidates.host_group]

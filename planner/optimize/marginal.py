@@ -20,6 +20,8 @@ from planner.optimize.lazy import part_with, survived
 from planner.optimize.problem import Integers, Problem
 from planner.optimize.program import Arrays, Floats, RowInfo
 from planner.optimize.solvers import highs
+from planner.optimize.solvers.glop import LinearProgram
+from planner.optimize.solvers.outcome import SolverFailure
 
 SAME_SLOPE = 0.01
 """Slopes that differ by less, relatively, are the same."""
@@ -35,6 +37,12 @@ MOST_STEPS = 6
 
 PRECISION = 0.005
 """Relative precision of where a slope ends."""
+
+SMALLEST = 1e-5
+"""Part of a bound below which a step is not made smaller: solvers may miss bounds by a tenth of it."""
+
+AGAIN_S = 10.0
+"""Time to solve the relaxation again from where it stands, before it is solved anew."""
 
 FARTHEST = 1e4
 """Steps after which a slope counts as lasting for ever."""
@@ -95,6 +103,7 @@ class Relaxation:
         self.columns = part.columns
         self.values = outcome.values
         self.start = Point(outcome.objective, outcome.duals)
+        self._again: LinearProgram | None = None
         self.number: Mapping[str, int] = {row.name: r for r, row in enumerate(part.arrays.rows)}
 
     @property
@@ -121,23 +130,44 @@ class Relaxation:
         lower, upper = self.arrays.row_lower.copy(), self.arrays.row_upper.copy()
         lower[move.rows] += move.by * units
         upper[move.rows] += move.by * units
-        outcome = highs.solve_linear(replace(self.arrays, row_lower=lower, row_upper=upper))
+        outcome = self._solved(replace(self.arrays, row_lower=lower, row_upper=upper), move.rows.tolist())
         return Point(outcome.objective, outcome.duals) if outcome.status == "optimal" else None
 
     def with_cost(self, cost: Floats) -> float | None:
         """Return the objective of the relaxation with other costs of the columns of the whole program."""
-        outcome = highs.solve_linear(replace(self.arrays, cost=cost[self.columns]))
+        outcome = self._solved(replace(self.arrays, cost=cost[self.columns]), ())
         return outcome.objective if outcome.status == "optimal" else None
+
+    def _solved(self, changed: Arrays, duals_of: Sequence[int]) -> highs.LinearOutcome:
+        """Solve the relaxation with other bounds or costs, from the basis where the last one ended.
+
+        Its objective and the duals of some rows are asked for, nothing else.
+        GLOP goes on from a basis, HiGHS begins anew but gives up less often: it is asked where GLOP does.
+        """
+        if self._again is None:
+            self._again = LinearProgram(self.arrays)
+        self._again.move_rows(changed.row_lower, changed.row_upper)
+        self._again.price(changed.cost)
+        try:
+            outcome = self._again.solve(AGAIN_S, duals_of)
+            if outcome.status != "unknown":
+                return outcome
+        except SolverFailure:
+            pass
+        self._again = None
+        return highs.solve_linear(changed)
 
     def side(self, move: Move, step: float, most: float = math.inf) -> Side | None:
         """Return the slope to one side: a positive step loosens, a negative one tightens; at most `most`.
 
         None: there is nothing on that side (the relaxation has no solution), or time is up.
         """
-        length = step
-        for _ in range(MOST_STEPS):
+        length, least = step, SMALLEST * self._size(move)
+        for tried in range(MOST_STEPS):
             if self.out_of_time:
                 return None
+            if tried and abs(length) < least:
+                break
             point = self.moved(move, length)
             if point is not None:
                 slope = (point.objective - self.start.objective) / length
@@ -148,6 +178,16 @@ class Relaxation:
         if point is None:
             return None
         return Side(slope, 0.0, False)
+
+    def _size(self, move: Move) -> float:
+        """Return the units of a move after which the largest bound would be twice what it is."""
+        bounds = np.where(
+            self.arrays.row_lower[move.rows] > 0,
+            self.arrays.row_lower[move.rows],
+            self.arrays.row_upper[move.rows],
+        )
+        sizes = np.abs(bounds / move.by)
+        return float(sizes[np.isfinite(sizes)].max(initial=0.0))
 
     def _nothing(self, length: float) -> float:
         """Return the slope that is as good as none over a length."""

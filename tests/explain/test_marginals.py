@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import planner
+from planner.explain import trades as trading
 from planner.explain.explanation import explain
-from planner.explain.rebuild import question_of, rebuild
+from planner.explain.rebuild import Rebuilt, question_of, rebuild
 from planner.explain.record import Explanation
 from planner.optimize.build import build_program
 from planner.optimize.marginal import Relaxation, movable
@@ -161,3 +162,20 @@ def test_limits_with_room_are_listed_with_it(tmp_path):
     assert shares == sorted(shares, reverse=True)
     assert all(row.left == pytest.approx(row.limit - row.used) for row in found.slack)
     assert not {row.row for row in found.slack} & {one.row for one in found.binding}
+
+
+@pytest.mark.parametrize("name", ["few racks, dear boxes", "little money, dear boxes"])
+def test_racks_left_out_by_duals_would_have_saved_nothing(name, tmp_path, monkeypatch):
+    """Trying more room in every group of racks finds no more than where duals say that it could save."""
+    plan = plan_of(tmp_path, name)
+    found = explain(plan, whole=0).trades
+    monkeypatch.setattr(trading, "_racks_worth", lambda rebuilt, _: templates(rebuilt))
+    every = explain(plan, whole=0).trades
+    assert [(one.row, one.to) for one in found] == [(one.row, one.to) for one in every]
+    assert [one.change for one in found] == pytest.approx([one.change for one in every], rel=1e-6)
+    assert any(one.row.startswith("rack/") for one in found) is (name == "few racks, dear boxes")
+
+
+def templates(rebuilt: Rebuilt) -> set[str]:
+    """Return every group of racks."""
+    return {str(one.attributes["template"]) for one in rebuilt.assembly.classes}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +40,7 @@ from planner.plan.assemble.limits import (
     network_rows,
     water_rows,
 )
-from planner.plan.assemble.mixes import Mix, rack_mixes
+from planner.plan.assemble.mixes import Mix, mixes_key, rack_mixes
 from planner.plan.assemble.offers import (
     MICRO,
     Host,
@@ -112,15 +112,17 @@ def demand_list(question: Question, day: Day) -> list[PeriodDemand]:
     return [demand for workload in question.scenario.workloads for demand in day.demands(workload, total)]
 
 
-def assemble(question: Question, timings: Timings | None = None) -> Assembly:
+def assemble(question: Question, timings: Timings | None = None, like: Assembly | None = None) -> Assembly:
     """Return the problem of a question: scenario, topology and catalog, checked.
 
-    `timings` remembers shapes and their rates from question to question. Where nobody states how many
-    units traffic is cut into, they are made small enough for the smallest site; the assembly's question
-    states their number.
+    `timings` remembers shapes and their rates from question to question; the graph is taken from `like`,
+    if that has the same topology. Where nobody states how many units traffic is cut into, they are made small
+    enough for the smallest site; the assembly's question states their number.
     """
     timings = timings or Timings()
-    assembly = _assemble(question, timings)
+    same = like is not None and like.question.topology is question.topology
+    graph = like.graph if like is not None and same else build_graph(question.topology, question.catalog)
+    assembly = _assemble(question, timings, graph)
     if question.scenario.solver.demand_units is not None:
         return assembly
     solver = question.scenario.solver.model_copy(update={"demand_units": units_needed(assembly.problem)})
@@ -128,7 +130,7 @@ def assemble(question: Question, timings: Timings | None = None) -> Assembly:
     stated = dataclasses.replace(question, scenario=scenario)
     if solver.units == DEFAULT_UNITS:
         return dataclasses.replace(assembly, question=stated)
-    return _assemble(stated, timings)
+    return _assemble(stated, timings, graph)
 
 
 UNITS_PER_SITE = 4
@@ -162,9 +164,8 @@ FINER_UNITS = (1000, 2000, 5000, 10_000, 20_000, 50_000, MOST_UNITS)
 """Numbers of units that are tried."""
 
 
-def _assemble(question: Question, timings: Timings) -> Assembly:
+def _assemble(question: Question, timings: Timings, graph: Graph) -> Assembly:
     scenario, catalog = question.scenario, question.catalog
-    graph = build_graph(question.topology, catalog)
     classes = rack_classes(graph)
     offers = [
         *rack_offers(graph, classes, scenario, catalog),
@@ -389,9 +390,14 @@ def _mix_table(
     nonzeros: list[tuple[int, int, int]] = []
     classes_of: list[int] = []
     costs: list[int] = []
+    known: dict[Hashable, list[Mix]] = {}
     for k, rack_class in enumerate(classes):
         members = of_class[rack_class.name]
-        for mix in rack_mixes(rack_class, [offers[j] for j in members]):
+        here = [offers[j] for j in members]
+        key = mixes_key(rack_class, here)
+        if key not in known:
+            known[key] = rack_mixes(rack_class, here)
+        for mix in known[key]:
             nonzeros += [
                 (len(mixes), j, count) for j, count in zip(members, mix.counts, strict=True) if count
             ]

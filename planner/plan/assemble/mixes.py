@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from planner.plan.assemble.offers import Offer
@@ -49,6 +49,30 @@ def rack_mixes(rack_class: RackClass, offers: Sequence[Offer]) -> list[Mix]:
                 continue
             found.append(Mix(tuple(full), retrofit))
     return found
+
+
+def mixes_key(rack_class: RackClass, offers: Sequence[Offer]) -> Hashable:
+    """Return what the mixes of a rack follow from: racks with equal keys take equal mixes."""
+    servers = [
+        (
+            offer.host.name,
+            offer.origin,
+            offer.retrofit,
+            offer.provisioned_w,
+            offer.air_w,
+            offer.liquid_w,
+            offer.server.rack_units,
+            offer.server.weight_kg,
+        )
+        for offer in offers
+    ]
+    turned = any(offer.retrofit for offer in offers)
+    return (
+        rack_limits(rack_class, retrofit=False),
+        rack_limits(rack_class, retrofit=True) if turned else None,
+        tuple(sorted(rack_class.existing.items())),
+        tuple(servers),
+    )
 
 
 def rack_limits(rack_class: RackClass, retrofit: bool) -> RackLimits:

@@ -198,7 +198,7 @@ def rack_offers(
 
 
 def kinds_of_host(scenario: Scenario, server: Server, short: bool) -> Iterator[Host]:
-    """Yield a server at each cap it may have; where power may be `short`, each as one that may be shed too."""
+    """Yield a server at each cap it may have; where power may be short, each also as one that may be shed."""
     for cap in (None, *scenario.fleet.power_caps_w.get(server.id, ())):
         yield Host(server.id, server.accelerator, server.accelerators, server, cap)
         for step in scenario.reliability.shedding if short else ():
