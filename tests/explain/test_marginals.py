@@ -22,7 +22,7 @@ from planner.plan.edit import edited
 from planner.plan.types import Plan
 from planner.shapes import Timings
 from tests.optimize.tiny import one_site, with_limit
-from tests.plan.infeasible_questions import BOX, TABLE, chat, crafted, two_sites
+from tests.plan.infeasible_questions import BOX, TABLE, chat, crafted, site, two_sites
 
 CHEAP = {"electricity_usd_per_kwh": 0.02}
 DEAR = {"electricity_usd_per_kwh": 0.5}
@@ -43,6 +43,11 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "workloads": chat(rate_rps=300),
     },
     "few racks, dear boxes": {
+        "fleet": {"rent": [{**BOX, "usd_per_h": 3.0}]},
+        "workloads": chat(rate_rps=900),
+    },
+    "few slots, dear boxes": {
+        "topology": site(racks={"slots": 2}),
         "fleet": {"rent": [{**BOX, "usd_per_h": 3.0}]},
         "workloads": chat(rate_rps=900),
     },
@@ -146,11 +151,11 @@ def test_a_dearer_kilowatt_hour_costs_what_the_meter_shows(tmp_path):
     plan = plan_of(tmp_path, "a cheap site with too little power")
     graph = rebuild(plan).assembly.graph
     prices = {one.field: one for one in explain(plan, whole=0).prices}
-    for site in ("ams", "dub"):
-        price = prices[f"topology.sites.{site}.electricity_usd_per_kwh"]
-        kilowatts = sum(server.expected_w for server in plan.servers if server.site == site) / 1000
-        assert price.plan == pytest.approx(0.01 * kilowatts * graph.nodes[site]["pue_air"], rel=0.01)
-        tariff = graph.nodes[site]["electricity_usd_per_kwh"] + 0.01
+    for place in ("ams", "dub"):
+        price = prices[f"topology.sites.{place}.electricity_usd_per_kwh"]
+        kilowatts = sum(server.expected_w for server in plan.servers if server.site == place) / 1000
+        assert price.plan == pytest.approx(0.01 * kilowatts * graph.nodes[place]["pue_air"], rel=0.01)
+        tariff = graph.nodes[place]["electricity_usd_per_kwh"] + 0.01
         again = relaxed(plan, (f"{price.field}={tariff!r}",)) - relaxed(plan)
         assert price.relaxation == pytest.approx(again, rel=0.01)
 
@@ -164,7 +169,7 @@ def test_limits_with_room_are_listed_with_it(tmp_path):
     assert not {row.row for row in found.slack} & {one.row for one in found.binding}
 
 
-@pytest.mark.parametrize("name", ["few racks, dear boxes", "little money, dear boxes"])
+@pytest.mark.parametrize("name", ["few slots, dear boxes", "little money, dear boxes"])
 def test_racks_left_out_by_duals_would_have_saved_nothing(name, tmp_path, monkeypatch):
     """Trying more room in every group of racks finds no more than where duals say that it could save."""
     plan = plan_of(tmp_path, name)
@@ -173,7 +178,7 @@ def test_racks_left_out_by_duals_would_have_saved_nothing(name, tmp_path, monkey
     every = explain(plan, whole=0).trades
     assert [(one.row, one.to) for one in found] == [(one.row, one.to) for one in every]
     assert [one.change for one in found] == pytest.approx([one.change for one in every], rel=1e-6)
-    assert any(one.row.startswith("rack/") for one in found) is (name == "few racks, dear boxes")
+    assert any(one.row.startswith("rack/") for one in found) is (name == "few slots, dear boxes")
 
 
 def templates(rebuilt: Rebuilt) -> set[str]:
