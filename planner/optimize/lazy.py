@@ -22,12 +22,12 @@ REROUTING_TOLERANCE = 1e-4
 REROUTING_S = 30.0
 """Time for one rerouting; a failure not decided in it counts as not survived."""
 
-TRAFFIC = ("flow", "assign", "unserved")
-"""Kinds of columns that count units of traffic."""
+TRAFFIC = ("flow", "assign", "unserved", "share", "beyond", "servers-beyond")
+"""Kinds of columns that count units of traffic, or shares of what averages of losses take: not whole."""
 
 
 def is_traffic(arrays: Arrays) -> np.ndarray:
-    """Return (columns,) which columns count units of traffic, those after failures included."""
+    """Return (columns,) which columns may be split in any parts, those after failures included."""
     mask = np.zeros(len(arrays.cost), dtype=bool)
     for kind, first, count in arrays.column_kind:
         if kind.rsplit("/", 1)[-1] in TRAFFIC:

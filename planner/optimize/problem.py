@@ -253,8 +253,11 @@ class Failures:
     lost_one_of: host group that loses single servers (-1: none). lost_rack_of: rack class that loses
     single racks (-1: none). lost_count: how many of them; all there are, if those are fewer.
     lost_replica_row / lost_hosting / lost_replicas: triples (failure, hosting, n): the failure takes n
-    replicas of the hosting, or all it has, if that is fewer. Counting places alone does not see which
-    replicas a lost server held; such rows are added where a plan did not survive as placed.
+    replicas of the hosting, or all it has, if that is fewer.
+    known: for the loss of one of several equal things (a server, a batch of them, a rack): of up to how many
+    of them it is told that the worst one holds at least the average; 0: places are counted only.
+    fullest: the hosting of which the lost one holds most replicas, then at least the average rounded up; -1:
+    nothing is rounded. Either holds for every plan: one of several things is at least the average of all.
     """
 
     names: tuple[str, ...]
@@ -267,6 +270,15 @@ class Failures:
     lost_replica_row: Integers = field(default_factory=lambda: integers([]))
     lost_hosting: Integers = field(default_factory=lambda: integers([]))
     lost_replicas: Integers = field(default_factory=lambda: integers([]))
+    known: Integers = field(default_factory=lambda: integers([]))
+    fullest: Integers = field(default_factory=lambda: integers([]))
+
+    def __post_init__(self) -> None:
+        """Fill in what is left out."""
+        if not self.known.size:
+            object.__setattr__(self, "known", np.zeros_like(self.lost_one_of))
+        if not self.fullest.size:
+            object.__setattr__(self, "fullest", np.full_like(self.lost_one_of, -1))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from planner.optimize.problem import Integers, integers
+from planner.optimize.problem import UNLIMITED, Integers, integers
 
 Floats = NDArray[np.float64]
 
@@ -245,7 +245,15 @@ class Program:
 
 
 def _bounds(value: object | None, count: int, default: float) -> Floats:
-    return np.broadcast_to(np.asarray(default if value is None else value, dtype=np.float64), (count,)).copy()
+    """Return (rows,) bounds; one that never binds is infinite.
+
+    HiGHS takes 2**52 at its word: with such a bound it proves optima that are twice the true one.
+    """
+    bounds = np.broadcast_to(
+        np.asarray(default if value is None else value, dtype=np.float64), (count,)
+    ).copy()
+    bounds[np.abs(bounds) >= UNLIMITED] = default
+    return bounds
 
 
 def _joined(parts: list[Floats]) -> Floats:

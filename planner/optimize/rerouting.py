@@ -71,6 +71,8 @@ def without(failures: Failures, events: list[int]) -> Failures | None:
         lost_replica_row=number[failures.lost_replica_row[replicas]],
         lost_hosting=failures.lost_hosting[replicas],
         lost_replicas=failures.lost_replicas[replicas],
+        known=failures.known[kept],
+        fullest=failures.fullest[kept],
     )
 
 

@@ -4,7 +4,9 @@ After the linear relaxation come the two stages (`two_stage`). What gap is left,
 the solvers in rounds: HiGHS decides servers, racks and replicas with continuous traffic and the failures that
 are known to matter; traffic is made whole around that design (`completion`); each failure not yet in the
 program is tried on the result, and those that it does not survive join the program. At last CP-SAT works on
-from the plan found, where the program is not too large for it.
+from the plan found, where the program is not too large for it. Traffic after a failure may be split in any
+parts: where failures are in the program, HiGHS proves with whole traffic in normal operation only; CP-SAT
+takes all of it in whole units, and finds plans but no bound.
 """
 
 from __future__ import annotations
@@ -30,8 +32,11 @@ from planner.optimize.workbench import DETERMINISTIC_UNITS_PER_S
 __all__ = ["DETERMINISTIC_UNITS_PER_S", "Search"]
 
 SMALL_COLUMNS = 400
-"""Programs with failures of up to this many columns go to CP-SAT at once: with few units of traffic it
-matters that rerouted ones are whole too, which designs leave open."""
+"""Programs with failures of up to this many columns are solved with whole traffic at once: with few units of
+it designs leave too much open."""
+
+WHOLE_COLUMNS = 3_000
+"""Up to so many columns HiGHS proves programs with failures with whole traffic, once designs are done."""
 
 LARGE_COLUMNS = 20_000
 """CP-SAT finds nothing in larger programs in useful time; they are left to HiGHS."""
@@ -58,16 +63,19 @@ class Search(TwoStage):
             return self._infeasible()
         if self.settings.method == "two-stage" and self.best is not None:
             return self._solution()
-        gaps: tuple[float, ...] = () if small else (FIRST_PLAN_GAP, self.settings.relative_gap / 2)
-        for gap in gaps if self.best is None else gaps[1:]:
+        least = self.settings.relative_gap / 2
+        rounds = [] if small else [(FIRST_PLAN_GAP, False), (least, False)]
+        if self.arrays.sections and len(self.arrays.cost) <= WHOLE_COLUMNS:
+            rounds.append((least, True))
+        for gap, whole in rounds if self.best is None else rounds[1:]:
             status = "again"
             while status == "again" and not self._done():
-                status = self._design_round(max(gap, self.settings.relative_gap / 2))
+                status = self._design_round(max(gap, least), whole=whole)
             if status == "infeasible":
                 return self._infeasible()
         if not self._done() and len(self.arrays.cost) <= LARGE_COLUMNS:
             outcome = self._whole_program()
-            if outcome.status == "infeasible" and self.best is None:
+            if outcome.status == "infeasible" and self.best is None and not self.arrays.sections:
                 return self._infeasible()
         return self._solution()
 
@@ -136,23 +144,29 @@ class Search(TwoStage):
             return outcome
         return highs.solve_linear(self._part().arrays, self._remaining())
 
-    def _design_round(self, gap: float) -> str:
-        """Solve for a design and make it a plan; "again" if it did not survive failures, now added."""
+    def _design_round(self, gap: float, *, whole: bool = False) -> str:
+        """Solve for a design and make it a plan; "again" if it did not survive failures, now added.
+
+        whole: the traffic of normal operation is whole at once.
+        """
         part = self._part()
-        outcome = self._design(part, gap)
+        outcome = self._design(part, gap, whole=whole)
         if outcome.status == "infeasible":
             return "infeasible"
         if outcome.values is None:
             return "stopped"
         return self._complete(part.lift(outcome.values, np.zeros(len(self.arrays.cost))), "design")
 
-    def _design(self, part: Part, gap: float) -> Outcome:
-        """Integer servers, racks and replicas; continuous traffic."""
+    def _design(self, part: Part, gap: float, *, whole: bool = False) -> Outcome:
+        """Integer servers, racks and replicas; continuous traffic, in normal operation unless `whole`."""
         settings = self.settings
         limit = self._remaining() * DESIGN_SHARE
+        integer = ~is_traffic(part.arrays)
+        if whole:
+            integer |= np.isin(part.columns, part_with(self.arrays, []).columns)
         outcome = highs.solve_integer(
             part.arrays,
-            integer=~is_traffic(part.arrays),
+            integer=integer,
             time_limit_s=settings.time_limit_s if settings.reproducible else limit,
             relative_gap=gap,
             seed=settings.seed,
@@ -167,10 +181,15 @@ class Search(TwoStage):
         """CP-SAT on everything, from the best plan known."""
         while True:
             arrays = with_cuts(self.arrays, self.cuts)
+            proves = not self.arrays.sections
             outcome = self._cp_sat(
-                arrays, self.best, self._remaining(), self._keep_incumbent, self._raise_bound
+                arrays,
+                self.best,
+                self._remaining(),
+                self._keep_incumbent,
+                self._raise_bound if proves else None,
             )
-            if outcome.status != "infeasible":
+            if outcome.status != "infeasible" and proves:
                 self._raise_bound(outcome.bound)
                 self._exact_bound = max(self._exact_bound, outcome.bound)
             self._record("whole program", outcome.seconds, outcome.status)

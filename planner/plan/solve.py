@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -14,6 +15,7 @@ from typing import Any
 from planner import __version__
 from planner.files import content_hash
 from planner.optimize.method import solve_problem
+from planner.optimize.problem import Problem
 from planner.optimize.solution import Keeper, Listener, Settings, Solution, relative_gap
 from planner.plan.assemble import Assembly, assemble
 from planner.plan.books import keep_books
@@ -21,11 +23,12 @@ from planner.plan.content import Setting
 from planner.plan.diagnosis import Infeasible, diagnosis, unservable
 from planner.plan.edit import edited
 from planner.plan.objective import stated
+from planner.plan.placement import placed
 from planner.plan.repair import repaired
 from planner.plan.reuse import Reuse, start_values
 from planner.plan.survival import Losses, with_losses
 from planner.plan.types import PeriodPlan, Plan, ScenarioFile
-from planner.plan.unfold import unfold
+from planner.plan.unfold import Standing, unfold
 from planner.plan.verify import verify
 from planner.plan.verify.violation import Violation
 from planner.scenario import Solver
@@ -105,46 +108,74 @@ def solve(
     losses = Losses()
     losses.state(reuse.losses, assembly)
     start = None if reuse.plan is None else start_values(reuse.plan, assembly)
-    bound: int | None = None
-    mended: tuple[Solution, Plan] | None = None
+    bound = -math.inf
+    best: tuple[Solution, Plan] | None = None
+    idle = 0
 
-    def checked(solution: Solution) -> tuple[Plan, list[Violation]]:
-        plan = to_plan(assembly, with_bound(solution, bound, settings), time.perf_counter() - started)
+    def checked(solution: Solution, standing: Standing | None = None) -> tuple[Plan, list[Violation]]:
+        stated = with_bound(solution, bound, settings)
+        plan = to_plan(assembly, stated, time.perf_counter() - started, standing)
         return plan, verify(plan)
 
     for _ in range(MOST_ROUNDS):
         hooks.stage("solving")
         problem = with_losses(assembly.problem, losses)
         solution = solve_problem(problem, settings, hooks.search, start, hooks.keeper)
-        if solution.status == "infeasible":
+        if solution.status == "infeasible" and losses.valid:
             hooks.stage("looking for the reason why there is no plan")
             raise NoPlan(_reason(assembly, reuse, losses, diagnosis_s, settings.workers))
-        if solution.status == "unknown":
-            raise NoPlan(None)
+        if not solution.values:
+            break
         start = solution.values
         if losses.valid:
-            bound = solution.bound
+            bound = max(bound, solution.bound)
         hooks.stage("placing servers and replicas, verifying")
         plan, violations = checked(solution)
-        if not violations:
-            if mended is None or solution.objective <= mended[0].objective:
-                mended = (solution, plan)
-            break
         unsurvived = [violation for violation in violations if violation.family == "reliability"]
         if len(unsurvived) < len(violations):
             raise BrokenPlan("\n".join(str(violation) for violation in violations[:20]))
-        found = repaired(problem, solution, plan, checked)
-        if found is not None and (mended is None or found[0].objective < mended[0].objective):
-            mended = found
-        if mended is not None and mended[1].status == "optimal":
+        found: tuple[Solution, Plan] | None = (solution, plan)
+        if violations:
+            found = _mended(problem, assembly, solution, plan, checked, settings)
+        idle += 1
+        if found is not None and (best is None or found[0].objective < best[0].objective):
+            best, idle = found, 0
+        late = time.perf_counter() - started > settings.time_limit_s and not settings.reproducible
+        if not violations or (best is not None and (_proven(best[0], bound, settings) or late or idle > 1)):
             break
         if not losses.add_from(plan, assembly, unsurvived):
             break
-    if mended is None:
+    if best is None and not solution.values:
+        raise NoPlan(None)
+    if best is None:
         raise BrokenPlan("no placement was found that survives the failures asked for")
-    plan = mended[1]
+    plan = replaced_bound(best[1], with_bound(best[0], bound, settings))
     reuse.plan, reuse.losses = plan, reuse.losses | losses.named(assembly)
     return plan
+
+
+Checked = Callable[[Solution, Standing | None], tuple[Plan, list[Violation]]]
+
+
+def _mended(
+    problem: Problem,
+    assembly: Assembly,
+    solution: Solution,
+    plan: Plan,
+    checked: Checked,
+    settings: Settings,
+) -> tuple[Solution, Plan] | None:
+    """Return a solution on the same servers whose plan survives as placed, None if none is found."""
+    again = placed(assembly, solution, plan, settings)
+    if again is not None:
+        found, violations = checked(again.solution, again.standing)
+        if not violations:
+            return again.solution, found
+    return repaired(problem, solution, plan, lambda grown: checked(grown, None))
+
+
+def _proven(solution: Solution, bound: float, settings: Settings) -> bool:
+    return relative_gap(solution.objective, bound) <= settings.relative_gap
 
 
 TRIAL = ("solver.time_limit_s=15", "solver.relative_gap=0.05")
@@ -172,12 +203,28 @@ def _reason(assembly: Assembly, reuse: Reuse, losses: Losses, diagnosis_s: float
     )
 
 
-def with_bound(solution: Solution, bound: int | None, settings: Settings) -> Solution:
-    """Return the solution with the bound of the last program that every plan has to keep."""
-    if bound is None or bound >= solution.bound:
+def with_bound(solution: Solution, bound: float, settings: Settings) -> Solution:
+    """Return the solution with the best bound of the programs that every plan has to keep."""
+    if not math.isfinite(bound):
         return solution
-    proven = relative_gap(solution.objective, bound) <= settings.relative_gap
-    return replace(solution, bound=bound, status="optimal" if proven else "feasible")
+    value = min(int(bound), solution.objective)
+    goals = (replace(solution.goals[0], bound=min(value, solution.goals[0].value)), *solution.goals[1:])
+    status = "optimal" if relative_gap(solution.objective, value) <= settings.relative_gap else "feasible"
+    return replace(solution, bound=value, status=status, goals=goals)
+
+
+def replaced_bound(plan: Plan, solution: Solution) -> Plan:
+    """Return the plan with what was proven since it was made."""
+    stated_bound = stated(solution.bound, solution.goals[0].unit)[0]
+    goals = [asdict(goal) for goal in solution.goals]
+    return plan.model_copy(
+        update={
+            "status": "optimal" if solution.status == "optimal" else "feasible",
+            "bound": stated_bound,
+            "gap": round(solution.gap, 9),
+            "solver": {**plan.solver, "goals": goals},
+        }
+    )
 
 
 def search_settings(solver: Solver) -> Settings:
@@ -205,10 +252,13 @@ def stated_periods(setting: Setting) -> list[PeriodPlan]:
     ]
 
 
-def to_plan(assembly: Assembly, solution: Solution, seconds: float) -> Plan:
-    """Return the plan of a solution, every derived figure filled in."""
+def to_plan(assembly: Assembly, solution: Solution, seconds: float, standing: Standing | None = None) -> Plan:
+    """Return the plan of a solution, every derived figure filled in.
+
+    standing: which replicas stand on which server, where that is decided.
+    """
     question = assembly.question
-    parts = unfold(assembly, solution)
+    parts = unfold(assembly, solution, standing)
     setting = Setting(question.scenario, assembly.graph, question.catalog, assembly.day)
     books = keep_books(parts, setting)
     unit = solution.goals[0].unit

@@ -42,10 +42,17 @@ class Unfolded:
     pools: list[PoolLoad]
 
 
-def unfold(assembly: Assembly, solution: Solution) -> Unfolded:
-    """Return the servers, replicas and routes of a solution."""
+Standing = Mapping[str, Mapping[int, int]]
+"""Server -> hosting -> replicas of it that stand on the server."""
+
+
+def unfold(assembly: Assembly, solution: Solution, standing: Standing | None = None) -> Unfolded:
+    """Return the servers, replicas and routes of a solution.
+
+    standing: which replicas stand on which server, where that is decided; otherwise they are spread.
+    """
     servers, retrofitted = _place_servers(assembly, solution)
-    replicas = _place_replicas(assembly, solution, servers)
+    replicas = _place_replicas(assembly, solution, servers, standing)
     routes, unserved, loads = _traffic(assembly, solution)
     return Unfolded(
         [server for members in servers.values() for server in members],
@@ -165,7 +172,10 @@ def _rented(offer: Offer, number: int) -> ServerPlan:
 
 
 def _place_replicas(
-    assembly: Assembly, solution: Solution, servers: Mapping[int, Sequence[ServerPlan]]
+    assembly: Assembly,
+    solution: Solution,
+    servers: Mapping[int, Sequence[ServerPlan]],
+    standing: Standing | None,
 ) -> list[ReplicaGroup]:
     """Fill the servers of every host group, whole servers first, then from the largest size down."""
     hostings = assembly.problem.hostings
@@ -182,10 +192,13 @@ def _place_replicas(
             p: running.get((assembly.pools[int(hostings.pool[p])].name, *group), [])[: int(counts[p])]
             for p in members
         }
-        try:
-            slices = _filled(assembly, hosts, members, counts, stays)
-        except NoRoom:  # what stays where it is leaves no room for others: place all of them anew
-            slices = _filled(assembly, hosts, members, counts, {})
+        if standing is not None:
+            slices = _decided(assembly, hosts, standing)
+        else:
+            try:
+                slices = _filled(assembly, hosts, members, counts, stays)
+            except NoRoom:  # what stays where it is leaves no room for others: place all of them anew
+                slices = _filled(assembly, hosts, members, counts, {})
         for p, placements in slices.items():
             key = (int(hostings.pool[p]), group)
             if key in placed:  # of another zone
@@ -204,6 +217,17 @@ def _place_replicas(
                 awake_w=pool.awake_w,
             )
     return list(placed.values())
+
+
+def _decided(assembly: Assembly, servers: list[ServerPlan], standing: Standing) -> dict[int, list[list[str]]]:
+    """Return the places of replicas inside servers, where it is decided which server they stand on."""
+    size = assembly.problem.hostings.accelerators
+    slices: dict[int, list[list[str]]] = defaultdict(list)
+    for server in servers:
+        free = Filling([server])
+        for p, count in sorted(standing.get(server.name, {}).items(), key=lambda pair: -int(size[pair[0]])):
+            slices[p] += [[free.inside(int(size[p]))] for _ in range(count)]
+    return slices
 
 
 def _filled(

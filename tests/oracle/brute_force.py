@@ -73,19 +73,23 @@ class Routings:
     unserved: np.ndarray
 
 
-def brute_force(problem: Any, load_scale: int, *, split_freely: bool = False) -> Optimum | None:
+def brute_force(
+    problem: Any, load_scale: int, *, split_freely: bool = False, as_placed: bool = False
+) -> Optimum | None:
     """Return the cheapest answer of `problem`, None if there is none.
 
     Args:
         problem: the tables.
         load_scale: load of one fully used replica, which is what it may carry after a loss.
         split_freely: whether traffic may be split in any parts after a loss, rather than in whole units.
+        as_placed: whether each loss takes the replicas on what is lost, in the best placement, rather than
+            leaving as many as still find places.
 
     Raises:
         TooLarge: there are too many possibilities.
     """
     routings = all_routings(problem, problem.demands.units, may_refuse=True)
-    losses = Losses(problem, load_scale, split_freely)
+    losses = (PlacedLosses if as_placed else Losses)(problem, load_scale, split_freely)
     best: Optimum | None = None
     designs = ((design_cost(problem, design), design) for design in all_designs(problem))
     for fixed, design in sorted(designs, key=lambda pair: pair[0]):
@@ -547,3 +551,109 @@ class Losses:
             b_eq=np.concatenate([kept, np.zeros(len(lane))]),
         )
         return bool(answer.status == 0)
+
+
+MOST_PLACEMENTS = 20_000
+"""More ways to place replicas than this are too many to try."""
+
+Placement = tuple[tuple[int, frozenset[int]], ...]
+"""Replicas: (hosting, servers it stands on)."""
+
+
+class PlacedLosses(Losses):
+    """Losses that take the replicas on the very servers that are lost; whole host groups, or one of several.
+
+    The servers of a host group stand in its racks in order; a batch of several is lost in that order. A
+    failure takes single servers (or batches), single racks, or all servers of some host groups.
+    """
+
+    def survived(self, design: Design, replicas: np.ndarray, refused: Vector) -> bool:
+        """Return whether some placement of the replicas survives every failure."""
+        servers = self._servers(design)
+        for placement in self._placements(servers, replicas):
+            if all(
+                self._served_by(event, placement, lost, refused)
+                for event in range(self.events)
+                for lost in self._lost(event, servers)
+            ):
+                return True
+        return False
+
+    def _servers(self, design: Design) -> list[tuple[int, int, int]]:
+        """Return (host group, rack, candidate) of every server, racks in order, rented ones last."""
+        group = self.problem.candidates.host_group
+        found = [
+            (int(group[j]), rack, j)
+            for rack, (_, _, content) in enumerate(design.racks)
+            for j, number in enumerate(content)
+            for _ in range(number)
+        ]
+        rented = np.flatnonzero(self.problem.candidates.rack_class < 0).tolist()
+        return found + [(int(group[j]), -1, j) for j in rented for _ in range(design.servers[j])]
+
+    def _lost(self, event: int, servers: list[tuple[int, int, int]]) -> list[frozenset[int]]:
+        """Return the sets of servers of which each may be what the failure takes."""
+        failures, candidates = self.failures, self.problem.candidates
+        group, rack_class = int(failures.lost_one_of[event]), int(failures.lost_rack_of[event])
+        if group >= 0:
+            members = [s for s, (h, _, _) in enumerate(servers) if h == group]
+            size = int(failures.lost_count[event])
+            return [frozenset(members[first : first + size]) for first in range(0, len(members), size)]
+        if rack_class >= 0:
+            inside = [
+                (s, rack) for s, (_, rack, j) in enumerate(servers) if candidates.rack_class[j] == rack_class
+            ]
+            return [frozenset(s for s, r in inside if r == rack) for rack in {r for _, r in inside}]
+        gone = set(failures.lost_candidate[failures.lost_candidate_row == event].tolist())
+        return [frozenset(s for s, (_, _, j) in enumerate(servers) if j in gone)]
+
+    def _placements(self, servers: list[tuple[int, int, int]], replicas: np.ndarray) -> Iterator[Placement]:
+        """Yield every way to place the replicas."""
+        hostings, accelerators = self.problem.hostings, self.problem.host_groups.accelerators
+        wanted = [p for p in range(len(replicas)) for _ in range(int(replicas[p]))]
+        free = [int(accelerators[h]) for h, _, _ in servers]
+        chosen: list[tuple[int, frozenset[int]]] = []
+        tried = 0
+
+        def extend(number: int, least: tuple[int, ...]) -> Iterator[Placement]:
+            nonlocal tried
+            tried += 1
+            if tried > MOST_PLACEMENTS:
+                raise TooLarge(f"more than {MOST_PLACEMENTS} ways to place replicas")
+            if number == len(wanted):
+                yield tuple(chosen)
+                return
+            p = wanted[number]
+            whole = int(hostings.whole_servers[p])
+            here = [s for s, (h, _, _) in enumerate(servers) if h == int(hostings.host_group[p])]
+            for places in itertools.combinations(here, max(whole, 1)):
+                if places < least:  # equal replicas in any order are one placement
+                    continue
+                group = int(hostings.host_group[p])
+                needed = int(accelerators[group]) if whole else int(hostings.accelerators[p])
+                if any(free[s] < needed for s in places):
+                    continue
+                for s in places:
+                    free[s] -= needed
+                chosen.append((p, frozenset(places)))
+                same = number + 1 < len(wanted) and wanted[number + 1] == p
+                yield from extend(number + 1, places if same else ())
+                chosen.pop()
+                for s in places:
+                    free[s] += needed
+
+        yield from extend(0, ())
+
+    def _served_by(self, event: int, placement: Placement, lost: frozenset[int], refused: Vector) -> bool:
+        """Return whether the replicas on other servers carry what is promised after a failure."""
+        left = np.zeros(len(self.problem.hostings.pool), dtype=np.int64)
+        for p, places in placement:
+            left[p] += not places & lost
+        total = pool_totals(self.problem, left[None, :])[0]
+        key = (event, tuple(total.tolist()), (), refused)
+        if key not in self._served:
+            load = self._loads(event, refused)
+            self._served[key] = bool((load <= self.load_scale * total).all(axis=1).any()) or (
+                self.split_freely and self._splits(event, refused, total)
+            )
+        return self._served[key]

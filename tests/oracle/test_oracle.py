@@ -26,8 +26,8 @@ BLOCK = 20
 
 
 def brute_force(problem: Problem) -> oracle.Optimum | None:
-    """Return the answer of trying everything."""
-    return oracle.brute_force(problem, LOAD_SCALE)
+    """Return the answer of trying everything; after a loss traffic may be split in any parts."""
+    return oracle.brute_force(problem, LOAD_SCALE, split_freely=True)
 
 
 def optimum(problem: Problem) -> int | None:
@@ -51,14 +51,6 @@ def disagreements(seeds: range, *, losses: bool) -> list[tuple[int, int | None, 
         if got != expected:
             found.append((seed, got, expected))
     return found
-
-
-def between(problem: Problem, got: int | None, in_units: int | None) -> bool:
-    """Return whether an answer lies between those of traffic split in any parts and in whole units."""
-    freely = oracle.brute_force(problem, LOAD_SCALE, split_freely=True)
-    if got is None or freely is None:
-        return False
-    return freely.cost <= got and (in_units is None or got <= in_units)
 
 
 def blocks(first: int, count: int) -> list[int]:

@@ -13,7 +13,7 @@ import pytest
 
 from planner.optimize.problem import Churn, Entries, Ledger, Problem, Spares, integers
 from tests.oracle.generator import random_problem
-from tests.oracle.test_oracle import BLOCK, between, blocks, brute_force, optimum
+from tests.oracle.test_oracle import BLOCK, blocks, brute_force, optimum
 
 
 def several_lost(seed: int) -> Problem:
@@ -119,7 +119,7 @@ def test_losing_several_servers_at_once_agrees_with_trying_everything(first: int
     for seed in range(first, first + BLOCK):
         problem = several_lost(seed)
         got, wanted = optimum(problem), expected(problem)
-        assert got == wanted or between(problem, got, wanted), seed
+        assert got == wanted, seed
 
 
 @pytest.mark.parametrize("first", blocks(0, 300))
@@ -128,7 +128,7 @@ def test_all_families_together_agree_with_trying_everything(first: int) -> None:
     for seed in range(first, first + BLOCK):
         problem = whole_world(seed)
         got, wanted = optimum(problem), expected(problem)
-        assert got == wanted or between(problem, got, wanted), seed
+        assert got == wanted, seed
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.optimize.problem import UNLIMITED, Problem
+from planner.optimize.problem import UNLIMITED, Integers, Problem
 from planner.optimize.program import Program, RowInfo
 from planner.optimize.variables import Columns
 
@@ -34,11 +34,14 @@ def add_capacity_rows(
     usable_load: int,
     *,
     warm: bool = False,
-) -> None:
+) -> Integers:
     """Add one row for each pool and period, over the columns "assign" and "replicas" of `columns`.
 
     With one period every pool has a row; with several, those through which traffic may go. With `warm`
     room is kept for traffic that rises.
+
+    Returns:
+        (pools, periods) row numbers in the program, -1 where there is none.
     """
     load = problem.assignments.load + (problem.assignments.warm if warm else 0)
     assignments, hostings = problem.assignments, problem.hostings
@@ -50,7 +53,7 @@ def add_capacity_rows(
     used_pool, used_period = np.nonzero(needed)
     row_of = np.full(needed.shape, -1, dtype=np.int64)
     row_of[used_pool, used_period] = np.arange(len(used_pool))
-    program.add_rows(
+    first = program.add_rows(
         (
             RowInfo(f"{prefix}/{problem.pools.names[q]}{problem.period_suffix(int(t))}", "capacity", "load")
             for q, t in zip(used_pool, used_period, strict=True)
@@ -61,6 +64,7 @@ def add_capacity_rows(
         ],
         upper=0,
     )
+    return np.where(row_of >= 0, first[row_of], -1) if len(first) else row_of
 
 
 def add_rows(program: Program, problem: Problem, columns: Columns) -> None:

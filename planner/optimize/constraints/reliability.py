@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.optimize.constraints import average_loss
+from planner.optimize.constraints.average_loss import AverageLosses
 from planner.optimize.constraints.capacity import add_capacity_rows
 from planner.optimize.constraints.demand import add_lane_rows
 from planner.optimize.constraints.packing import add_packing_rows
@@ -52,6 +54,7 @@ EQUATIONS = (
         r"\mathrm{replicas}^e_p \le \mathrm{replicas}_p - \min(n^e_p, \mathrm{replicas}_p)",
         "where a failure is known to take n replicas of a hosting (written with a 0/1 choice)",
     ),
+    *average_loss.EQUATIONS,
 )
 
 
@@ -61,9 +64,31 @@ def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
     if failures is None or not failures.names:
         return
     used = _add_used_columns(program, problem, columns, failures)
+    average = AverageLosses(program, problem, columns, used)
     for event, name in enumerate(failures.names):
         with program.section(name):
-            _add_event(program, problem, columns, failures, event, used)
+            if failures.known[event] > 0:
+                _add_average_event(program, problem, columns, failures, event, average)
+            else:
+                _add_event(program, problem, columns, failures, event, used)
+
+
+def _add_average_event(
+    program: Program,
+    problem: Problem,
+    columns: Columns,
+    failures: Failures,
+    event: int,
+    average: AverageLosses,
+) -> None:
+    """Add the routing after the loss of one of several equal things, on what all replicas less it can."""
+    name = failures.names[event]
+    untouched = np.zeros(len(problem.host_groups.names), dtype=bool)
+    again = _add_event_columns(program, problem, columns, failures, event, untouched)
+    _add_promises(program, problem, columns, again, failures, event)
+    add_lane_rows(program, problem, f"{name}/lane", again)
+    capacity = add_capacity_rows(program, problem, f"{name}/capacity", again, LOAD_SCALE)
+    average.add(failures, event, capacity)
 
 
 def _add_event(

@@ -291,7 +291,7 @@ def _assemble(question: Question, timings: Timings, graph: Graph) -> Assembly:
             ),
         ),
         failures=failure_table(
-            scenario, classes, offers, taken, group_table.names, demands_routed(day, demands)
+            scenario, classes, offers, taken, group_table.names, group_of, demands_routed(day, demands)
         ),
         spares=spares,
         churn=churn,

@@ -63,6 +63,7 @@ def failure_table(
     offers: Sequence[Offer],
     taken: Sequence[Taken],
     host_groups: Sequence[str],
+    group_of: Sequence[int],
     routed: Sequence[bool],
 ) -> Failures | None:
     """Return the losses that the scenario wants survived, None if there are none.
@@ -73,6 +74,7 @@ def failure_table(
         offers: all candidates.
         taken: losses that take all servers of some offers, see `taken_whole`.
         host_groups: name of each host group, in the problem's order.
+        group_of: number of the host group of each candidate.
         routed: which demands have a routing of their own after a loss, see `demands_routed`.
     """
     reliability = scenario.reliability
@@ -109,6 +111,10 @@ def failure_table(
         add(one.kind, one.place, one.offers)
     if not names:
         return None
+    known = [
+        KNOWN if rack < 0 or _apart(classes[rack].name, offers, group_of) else 0
+        for group, rack in zip(lost_one, lost_rack, strict=True)
+    ]
     share = np.round(np.asarray(levels) * SHARE_SCALE).astype(np.int64)
     array = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return Failures(
@@ -119,7 +125,19 @@ def failure_table(
         lost_one_of=integers(lost_one),
         lost_rack_of=integers(lost_rack),
         lost_count=integers(lost_count),
+        known=np.where((integers(lost_one) >= 0) | (integers(lost_rack) >= 0), integers(known), 0),
     )
+
+
+KNOWN = 4
+"""Of up to so many servers of a group (racks of a class, batches) it is told what the worst one holds. Of
+more of them each holds so little that counting the places left is nearly exact."""
+
+
+def _apart(rack_class: str, offers: Sequence[Offer], group_of: Sequence[int]) -> bool:
+    """True if the host groups in a class of racks have no servers elsewhere."""
+    inside = {group_of[j] for j, offer in enumerate(offers) if offer.place == rack_class}
+    return all(offer.place == rack_class for j, offer in enumerate(offers) if group_of[j] in inside)
 
 
 def _spot_places(scenario: Scenario, offers: Sequence[Offer]) -> dict[str, list[int]]:
