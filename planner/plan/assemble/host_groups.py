@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+
+import numpy as np
 
 from planner.optimize.problem import HostGroups, integers
 from planner.plan.assemble.failures import Taken
@@ -40,15 +42,16 @@ def host_group_table(
         numbers.setdefault((offer.host_group, zone), len(numbers))
         for offer, zone in zip(offers, zones, strict=True)
     ]
-    first = [offers[group_of.index(h)] for h in range(len(numbers))]
+    first = [offers[j] for j in np.unique(group_of, return_index=True)[1].tolist()]
     sites = [name for name, about in graph.nodes(data=True) if about["kind"] == "site"]
+    site_number = {name: s for s, name in enumerate(sites)}
     groups = [group for group, _ in numbers]
     return (
         groups,
         group_of,
         HostGroups(
             tuple("/".join((*group, *([zone] if zone else ()))) for group, zone in numbers),
-            integers([sites.index(offer.site) for offer in first]),
+            integers([site_number[offer.site] for offer in first]),
             integers([offer.host.accelerators for offer in first]),
         ),
     )
@@ -60,17 +63,19 @@ def _loss_zones(scenario: Scenario, offers: Sequence[Offer], taken: Sequence[Tak
     Servers of one type in one place are told apart where a feed, a loop or a rack takes some of them only:
     then it is known which replicas each of these losses takes. Empty where nothing tells them apart.
     """
-    members: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for j, offer in enumerate(offers):
-        members[offer.host_group].add(j)
+    size = Counter(offer.host_group for offer in offers)
     zones: list[list[str]] = [[] for _ in offers]
     for one in taken:
-        lost = set(one.offers)
+        lost = Counter(offers[j].host_group for j in one.offers)
         for j in one.offers:
-            if not members[offers[j].host_group] <= lost:
+            group = offers[j].host_group
+            if lost[group] < size[group]:
                 zones[j].append(one.place)
     if "rack" in scenario.reliability.survive:
+        places: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for offer in offers:
+            places[offer.host_group].add(offer.place)
         for j, offer in enumerate(offers):
-            if any(offers[other].place != offer.place for other in members[offer.host_group]):
+            if len(places[offer.host_group]) > 1:
                 zones[j].append(offer.place)
     return ["+".join(names) for names in zones]

@@ -6,6 +6,7 @@ All amounts are integers (watts, micro-USD per hour), so that sums are exact.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -182,10 +183,20 @@ def rack_offers(
     Where power nodes are oversubscribed, also as servers that may be capped when power is short.
     """
     short = any(about.get("oversubscription", 1.0) > 1 for _, about in graph.nodes(data=True))
+    named = {name for rack_class in classes for name in rack_class.existing} | set(scenario.fleet.buy)
+    hosts = {name: list(kinds_of_host(scenario, catalog.servers[name], short=short)) for name in named}
+    alike: dict[tuple[str, str, Origin], Offer] = {}  # but for the class, servers at a site cost the same
+
+    def offer(rack_class: RackClass, host: Host, origin: Origin) -> Offer:
+        key = (rack_class.site, host.label, origin)
+        if key not in alike:
+            alike[key] = _in_rack(graph, rack_class, host, origin, scenario, catalog)
+        return alike[key]
+
     for rack_class in classes:
         for server_id, count in rack_class.existing.items():
-            for host in kinds_of_host(scenario, catalog.servers[server_id], short):
-                yield _in_rack(graph, rack_class, host, "existing", scenario, catalog, count)
+            for host in hosts[server_id]:
+                yield _moved(offer(rack_class, host, "existing"), rack_class, count * rack_class.count)
         for server_id in scenario.fleet.buy:
             server = catalog.servers[server_id]
             retrofit = rack_class.attributes["retrofit"]
@@ -193,12 +204,12 @@ def rack_offers(
             if server.cooling == "liquid" and not liquid_here and retrofit is None:
                 continue
             turned = server.cooling == "liquid" and not liquid_here
-            for host in kinds_of_host(scenario, server, short):
-                yield _in_rack(graph, rack_class, host, "buy", scenario, catalog, None, retrofit=turned)
+            for host in hosts[server_id]:
+                yield _moved(offer(rack_class, host, "buy"), rack_class, None, retrofit=turned)
 
 
-def kinds_of_host(scenario: Scenario, server: Server, short: bool) -> Iterator[Host]:
-    """Yield a server at each cap it may have; where power may be short, each also as one that may be shed."""
+def kinds_of_host(scenario: Scenario, server: Server, *, short: bool) -> Iterator[Host]:
+    """Yield a server at each cap it may have; where power may be `short`, each also as one to be shed."""
     for cap in (None, *scenario.fleet.power_caps_w.get(server.id, ())):
         yield Host(server.id, server.accelerator, server.accelerators, server, cap)
         for step in scenario.reliability.shedding if short else ():
@@ -216,10 +227,8 @@ def _in_rack(
     origin: Origin,
     scenario: Scenario,
     catalog: Catalog,
-    each_rack: int | None,
-    *,
-    retrofit: bool = False,
 ) -> Offer:
+    """Return the offer of a host in racks of a class, without a maximum."""
     site = graph.nodes[rack_class.site]
     server = host.server
     assert server is not None  # what stands in a rack is a server of the catalog
@@ -239,9 +248,9 @@ def _in_rack(
         site=rack_class.site,
         fabric_domain=rack_class.fabric_domain,
         rack_class=rack_class,
-        maximum=None if each_rack is None else each_rack * rack_class.count,
+        maximum=None,
         rent_index=None,
-        retrofit=retrofit,
+        retrofit=False,
         provisioned_w=provisioned,
         shed_w=shed_w(server, provisioned, lower),
         peak_w=peak_w(server, provisioned, catalog),
@@ -258,6 +267,17 @@ def _in_rack(
         rental=0,
         idle_electricity=electricity_micro_usd(idle, pue, usd_per_kwh(site, scenario.economics)),
         idle_water=water_micro_usd(idle, water_l_per_kwh(server, site), site),
+    )
+
+
+def _moved(offer: Offer, rack_class: RackClass, maximum: int | None, *, retrofit: bool = False) -> Offer:
+    """Return an offer in the racks of another class of its site."""
+    return dataclasses.replace(
+        offer,
+        rack_class=rack_class,
+        fabric_domain=rack_class.fabric_domain,
+        maximum=maximum,
+        retrofit=retrofit,
     )
 
 
