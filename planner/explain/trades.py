@@ -28,6 +28,10 @@ def looser(lever: Lever) -> float | None:
         return lever.loosened(MORE.get(field, TENTH * lever.stated))
     if lever.row == "reliability/headroom":
         return round(max(lever.stated - 0.01, 0.0), 6)
+    if lever.kind == "spares":
+        return round(max(2 * lever.stated - 1, lever.end), 9)
+    if lever.kind in ("ramp", "deadline"):
+        return lever.loosened(1.0 if lever.kind == "deadline" else TENTH * lever.stated)
     if lever.kind == "residency" or lever.row == "fleet/buy":
         return lever.end
     if lever.kind == "rack":

@@ -185,6 +185,103 @@ TABLE_CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
 }  # fmt: skip
 """Families of promises: what is changed, and the kinds that must be in the conflict."""
 
+GPUS = {"topology": "cloud", "fleet": {"buy": [], "rent": [BOX]}}
+SHORT = {"limits": {"servers": 1}}
+
+NEWER_CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "quota of accelerators": (
+        {"tenants": [{"name": "acme", "workloads": ["chat"], "accelerators": 5}]}, {"demand", "quota"},
+    ),
+    "quota of requests": (
+        {"tenants": [{"name": "acme", "workloads": ["chat"], "rps": 80}]}, {"demand", "quota"},
+    ),
+    "quota of money": (
+        {"tenants": [{"name": "acme", "workloads": ["chat"], "usd_per_h": 1.0}]}, {"demand", "quota"},
+    ),
+    "two tenants share one server": (
+        {"workloads": both(60, 20), "limits": {"servers": 1},
+         "tenants": [{"name": "a", "workloads": ["chat"], "accelerators": 7},
+                     {"name": "b", "workloads": ["code"], "accelerators": 3}]},
+        {"demand"},
+    ),
+    "a least share": (
+        {"workloads": chat(unserved_usd_per_request=0.001, minimum_served=0.9), **SHORT},
+        {"minimum", "servers"},
+    ),
+    "replicas that must stand": (
+        {"replicas": [{"llm": "m", "at_least": 20}], "limits": {"servers": 2}}, {"replicas", "servers"},
+    ),
+    "too few replicas allowed": ({"replicas": [{"llm": "m", "at_most": 5}]}, {"demand", "replicas"}),
+    "adapters without slots": (
+        {"workloads": chat(loras=150), "limits": {"servers": 2}}, {"demand", "lora", "servers"},
+    ),
+    "spares beyond the money": (
+        {"reliability": {"spares": {"availability": 0.999}}, "limits": {"capex_usd": 700_000}},
+        {"demand", "capex", "spares"},
+    ),
+    "spares beyond the stock": (
+        {"reliability": {"spares": {"availability": 0.999}}, "fleet": {"stock": {"dgx-h100": 2}}},
+        {"demand", "stock", "spares"},
+    ),
+    "water of a site": (
+        {"topology": site(water_l_per_kwh_air=1.8, water_l_per_h=2.0)}, {"demand", "water"},
+    ),
+    "water of all sites": (
+        {"topology": site(water_l_per_kwh_air=1.8), "limits": {"water_l_per_h": 2.0}}, {"demand", "water"},
+    ),
+    "short peaks": (
+        {"topology": site(power=[{"name": "A", "level": "feed", "capacity_kw": 30, "peak_share": 0.5}],
+                          racks={"feeds": ["A"], "redundancy": "none"})},
+        {"demand", "peak", "power"},
+    ),
+    "short even when some is shed": (
+        {"topology": site(power=[{"name": "A", "level": "feed", "capacity_kw": 20, "oversubscription": 1.5}],
+                          racks={"feeds": ["A"], "redundancy": "none"}),
+         "workloads": chat(rate_rps=150, priority=2),
+         "reliability": {"shedding": [{"priority": 2, "power_caps_w": {"dgx-h100": 600}}]}},
+        {"demand", "power"},
+    ),
+    "warm for rising traffic": (
+        {"workloads": chat(ramp_per_min=1.0), "limits": {"servers": 2},
+         "performance": {"cold_start": {"load_gb_s": 10, "start_s": 60}}},
+        {"demand", "servers", "ramp"},
+    ),
+    "paid ahead": (
+        {**GPUS, "fleet": {"buy": [], "rent": [{**BOX, "terms": "reserved", "upfront_usd": 1000}]},
+         "limits": {"capex_usd": 5000}},
+        {"demand", "capex"},
+    ),
+    "few reserved, few spot": (
+        {**GPUS, "fleet": {"buy": [], "rent": [
+            {**BOX, "terms": "reserved", "upfront_usd": 1000, "max_count": 9},
+            {**BOX, "terms": "spot", "max_count": 7},
+        ]}},
+        {"demand", "rent"},
+    ),
+    "survive spot": (
+        {**GPUS, "fleet": {"buy": [], "rent": [{**BOX, "terms": "spot"}, {**BOX, "max_count": 9}]},
+         "reliability": {"survive": ["spot"]}},
+        {"demand", "reliability", "rent"},
+    ),
+    "upgrade": ({"reliability": {"upgrade_servers": 1}, "limits": {"servers": 2}},
+                {"demand", "servers", "reliability"}),
+    "delivered too late": (
+        {"fleet": {"delivery": {"dgx-h100": [{"count": 1, "weeks": 0}, {"count": 10, "weeks": 20}]},
+                   "needed_in_weeks": 4}},
+        {"demand", "stock", "delivery"},
+    ),
+    "no time to wait": (
+        {"workloads": chat(tier="batch", deadline_h=1, rate_rps=160, profile=[1.0] * 6 + [0.0] * 18),
+         **SHORT},
+        {"demand", "servers", "deadline"},
+    ),
+    "not good enough": (
+        {"quality": {"source": "own", "scores": {"m": 50}}, "workloads": chat(quality=60)},
+        {"demand", "quality"},
+    ),
+}  # fmt: skip
+"""Promises of tenants, counted replicas, spares, water, peaks, terms of rent, quality and deadlines."""
+
 COMBINATIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "both feeds": ({"topology": site(feeds={"capacity_kw": 15})}, {"demand", "power"}),
     "capex and stock": (

@@ -22,6 +22,7 @@ from planner.shapes import Timings
 from planner.topology import Question, load_question
 from tests.plan.infeasible_questions import (
     COMBINATIONS,
+    NEWER_CASES,
     PHYSICS,
     PHYSICS_CASES,
     TABLE,
@@ -33,7 +34,19 @@ from tests.plan.infeasible_questions import (
 LESS = 0.9
 """Part of a stated change that must not be enough."""
 
-QUICK = ("capex", "both feeds", "survive a server", "rack power", "buy and rent", "data may not leave")
+QUICK = (
+    "capex",
+    "both feeds",
+    "survive a server",
+    "rack power",
+    "buy and rent",
+    "data may not leave",
+    "spares beyond the money",
+    "short peaks",
+    "warm for rising traffic",
+    "no time to wait",
+    "a least share",
+)
 """Cases of the quick run; the slow run has all."""
 
 TIMINGS = Timings()
@@ -48,7 +61,7 @@ def question_of(name: str, folder: Any) -> tuple[Question, set[str]]:
         raw = crafted(folder, PHYSICS, **rest)
         raw["workloads"][0].update(of_workload)
         return load_question(raw), kinds
-    changes, kinds = {**TABLE_CASES, **COMBINATIONS}[name]
+    changes, kinds = {**TABLE_CASES, **NEWER_CASES, **COMBINATIONS}[name]
     return load_question(crafted(folder, TABLE, **changes)), kinds
 
 
@@ -124,7 +137,9 @@ def test_a_conflict_is_minimal_and_each_way_out_works(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in (*TABLE_CASES, *COMBINATIONS, *PHYSICS_CASES) if n not in QUICK])
+@pytest.mark.parametrize(
+    "name", [n for n in (*TABLE_CASES, *NEWER_CASES, *COMBINATIONS, *PHYSICS_CASES) if n not in QUICK]
+)
 def test_every_crafted_question_is_explained(name, tmp_path):
     """Each family of promises, and combinations: all that the quick run leaves out."""
     question, kinds = question_of(name, tmp_path)
@@ -135,7 +150,7 @@ def test_every_crafted_question_is_explained(name, tmp_path):
 
 def test_the_suite_is_large_enough():
     """Forty questions at least."""
-    assert len(TABLE_CASES) + len(COMBINATIONS) + len(PHYSICS_CASES) >= 40
+    assert len(TABLE_CASES) + len(NEWER_CASES) + len(COMBINATIONS) + len(PHYSICS_CASES) >= 40
 
 
 def test_a_conflict_says_where_its_promises_are_written(tmp_path):
@@ -152,6 +167,21 @@ def test_a_conflict_says_where_its_promises_are_written(tmp_path):
         text = Path(row.file).read_text().splitlines()[row.line - 1]
         assert ("capacity_kw" in text) == row.row.startswith("power/")
         assert ("rate_rps" in text) == row.row.startswith("demand/")
+
+
+def test_newer_promises_say_where_they_are_written(tmp_path):
+    """Each promise of a question written to a file: the line holds the last part of its field."""
+    for name in ("quota of money", "spares beyond the money", "replicas that must stand", "no time to wait"):
+        changes, _ = NEWER_CASES[name]
+        scenario = tmp_path / "scenario.json"
+        scenario.write_text(json.dumps(crafted(tmp_path, TABLE, **changes), indent=1))
+        question = load_question(scenario)
+        levers = levers_of(question)
+        lines = scenario.read_text().splitlines()
+        for row in found_in(question).conflict:
+            assert row.file == str(scenario)
+            assert row.line is not None
+            assert levers[row.row].path.rsplit(".", 1)[1] in lines[row.line - 1], row.text
 
 
 def test_one_kilowatt_too_few_is_priced_in_kilowatts(tmp_path):

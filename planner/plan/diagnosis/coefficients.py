@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from planner.plan.assemble import Assembly
 from planner.plan.diagnosis.lever import Lever, shown
 from planner.plan.diagnosis.places import places_of
+from planner.plan.diagnosis.service_levers import service_levers
 from planner.scenario import Workload
 from planner.topology import Question
 
@@ -34,6 +35,7 @@ def coefficient_levers(assembly: Assembly) -> Iterator[Lever]:
         if workload.rate_rps > 0:
             yield from _residency_levers(question, workload)
             yield from _latency_levers(question, workload)
+            yield from service_levers(question, workload)
 
 
 def _latency_levers(question: Question, workload: Workload) -> Iterator[Lever]:
@@ -108,6 +110,22 @@ def _reliability_levers(question: Question) -> Iterator[Lever]:
             subject="certainty of the predicted rates",
             edit=lambda value: (f"reliability.confidence={value!r}",),
             dropped=(f"reliability.confidence={CENTRAL:g}",),
+            up=False,
+        )
+
+    if reliability.spares is not None:
+        availability = reliability.spares.availability
+        yield Lever(
+            row="reliability/spares",
+            kind="spares",
+            path="reliability.spares.availability",
+            stated=availability,
+            unit="",
+            end=CENTRAL,
+            says=f"with a probability of {availability:.4g} a spare server is at hand for each one in repair",
+            subject="probability that a spare is at hand",
+            edit=lambda value: (f"reliability.spares.availability={value!r}",),
+            dropped=("reliability.spares=null",),
             up=False,
         )
 

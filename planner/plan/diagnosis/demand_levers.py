@@ -11,6 +11,9 @@ from planner.plan.assemble import Assembly
 from planner.plan.diagnosis.lever import Lever, shown
 from planner.scenario import Scenario
 
+MANY = 1_000_000
+"""Replicas that no plan has."""
+
 OWN = ("minimum/", "replicas/", "lora/", "quota/")
 """How the names of rows begin that are promises of these kinds."""
 
@@ -62,11 +65,15 @@ def _replicas(scenario: Scenario, path: str, names: list[str]) -> Lever:
     stated = rule.at_least if least else int(rule.at_most or 0)
     words = "least" if least else "most"
     shared: dict[str, Any] = {"row": names[0], "path": path, "stated": float(stated), "whole": True}
+    # A rule without any number is none: what drops its least number states a most that limits nothing.
+    unlimited = f"{path.rpartition('.')[0]}.at_most={MANY}"
+    none_left = (f"{path}=0", *([unlimited] if rule.at_most is None else ()))
     return Lever(
         kind="replicas", unit="replicas", end=0.0 if least else float("inf"), up=not least,
         says=f"at {words} {stated} replicas of {rule.llm} stand{where}",
-        subject=f"of {rule.llm}{where}, at {words}", edit=lambda value: (f"{path}={int(value)}",),
-        dropped=(f"{path}=0",) if least else (f"{path}=1000000",), gives=dict.fromkeys(names, 1.0), **shared,
+        subject=f"of {rule.llm}{where} that {'must' if least else 'may'} stand",
+        edit=lambda value: none_left if least and value <= 0 else (f"{path}={int(value)}",),
+        dropped=none_left if least else (f"{path}={MANY}",), gives=dict.fromkeys(names, 1.0), **shared,
     )  # fmt: skip
 
 

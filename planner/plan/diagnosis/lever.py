@@ -85,10 +85,10 @@ class Lever:
         amount = shown(abs(value - self.stated))
         if self.kind == "demand":
             return f"{amount} {self.unit} less of {self.subject} ({before} -> {after} {self.unit})"
-        if self.kind in ("slo", "reliability"):
+        if self.kind in ("slo", "reliability", "spares", "ramp", "quality", "minimum"):
             return f"{self.subject} {before} -> {after} {self.unit}".rstrip()
         sign = "+" if self.up else "-"
-        unit = self.unit.removesuffix("s") if self.whole and amount == "1" else self.unit
+        unit = self.unit.removesuffix("s") if self.unit.isalpha() and amount == "1" else self.unit
         return f"{sign}{amount} {unit} {self.subject} ({before} -> {after} {self.unit})"
 
 

@@ -98,6 +98,11 @@ def _capacity_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
         rows[key].bound[row.name] = bound
         rows[key].floor = bool(floor)
         first.setdefault(key, row)
+    for (path, subject), peaks in list(rows.items()):
+        if path.endswith(".peak_share"):  # a share of the capacity: more of either gives short peaks room
+            capacity = rows.get((path.removesuffix("peak_share") + "capacity_kw", subject))
+            if capacity is not None:
+                capacity.bound |= peaks.bound
     for (path, subject), members_rows in rows.items():
         row = first[path, subject]
         members = class_of.get(row.name.removeprefix("racks/")) if row.family == "racks" else None
@@ -163,20 +168,44 @@ def _topology_lever(
             subject=f"on the grid contract of {subject}",
             says=f"{subject} may draw {shown(stated)} kW from the grid, cooling included", **shared,
         )  # fmt: skip
-    if row.family == "power":
+    if row.family in ("power", "peak"):
         level = {"utility": "utility connection", "ups": "UPS", "pdu": "PDU"}.get(entry.level, entry.level)
-        usable = max(rows.bound.values()) / 1000.0
-        lasting = "" if usable == stated else f", {shown(usable)} kW of it all the time"
+        if row.family == "peak":
+            most = shown(max(rows.bound.values()) / 1000.0)
+            return Lever(
+                kind="peak", unit="of its rating", gives=rows.gives(stated), edit=_plain(path),
+                dropped=(f"{path}=null",), subject=f"for short peaks on {level} {subject}",
+                says=f"short peaks on {level} {subject} stay within {stated:.0%} of its rating ({most} kW)",
+                **shared,
+            )  # fmt: skip
         return Lever(
             kind="power", unit="kW", gives=rows.gives(stated), edit=_plain(path),
             dropped=(f"{path}={NO_LIMIT_KW:g}",), subject=f"on {level} {subject}",
-            says=f"{level} {subject} carries {shown(stated)} kW{lasting}{_after_a_loss(rows)}", **shared,
+            says=f"{level} {subject} carries {shown(stated)} kW{_carried(rows, stated)}{_after_a_loss(rows)}",
+            **shared,
+        )  # fmt: skip
+    if row.family == "water":
+        return Lever(
+            kind="water", unit="l/h", gives=rows.gives(stated), edit=_plain(path), dropped=(f"{path}=null",),
+            subject=f"of water at {subject}",
+            says=f"{subject} evaporates at most {shown(stated)} litres of water per hour", **shared,
         )  # fmt: skip
     return Lever(
         kind=row.family, unit=row.unit, gives=rows.gives(stated), edit=_plain(path),
         dropped=(f"{path}=null",), subject=f"{name} of {subject}",
         says=f"{name} of {subject} is {shown(stated)}", **shared,
     )  # fmt: skip
+
+
+def _carried(rows: _Rows, stated: float) -> str:
+    """Say how much of a rating is there all the time, and what may stand on it where some can be shed."""
+    lasting = [bound / 1000.0 for name, bound in rows.bound.items() if not name.endswith(("/peak", "/shed"))]
+    shed = [bound / 1000.0 for name, bound in rows.bound.items() if name.endswith("/shed")]
+    usable = max(shed or lasting, default=stated)
+    text = "" if usable == stated else f", {shown(usable)} kW of it all the time"
+    if shed and lasting:
+        text += f" (servers of {shown(max(lasting))} kW may stand on it, capped to that when power is short)"
+    return text
 
 
 def _after_a_loss(rows: _Rows) -> str:
@@ -241,11 +270,12 @@ def _scenario_lever(question: Question, row: RowInfo, path: str, rows: _Rows) ->
     shared: dict[str, Any] = {"row": row.name, "path": path, "stated": value, "end": float("inf")}
     if path.startswith("fleet.rent."):
         name = row.name.split("/", 2)[2]
-        region = question.scenario.fleet.rent[int(path.split(".")[2])].region
+        offer = question.scenario.fleet.rent[int(path.split(".")[2])]
+        terms = {"spot": " as spot units", "reserved": " for a term"}.get(offer.terms, "")
         return Lever(
             kind="rent", unit="units", whole=True, gives=dict.fromkeys(rows.bound, 1.0), edit=_whole(path),
-            dropped=(f"{path}=null",), subject=f"of {name} to rent in {region}",
-            says=f"at most {shown(value)} of {name} can be rented in {region}", **shared,
+            dropped=(f"{path}=null",), subject=f"of {name} to rent in {offer.region}{terms}",
+            says=f"at most {shown(value)} of {name} can be rented in {offer.region}{terms}", **shared,
         )  # fmt: skip
     if path.startswith("fleet.stock."):
         name = path.removeprefix("fleet.stock.")
@@ -257,6 +287,8 @@ def _scenario_lever(question: Question, row: RowInfo, path: str, rows: _Rows) ->
     kind, unit, subject, says = LIMITS.get(
         path, (row.family, _people_unit(row, path), f"of {path}", path + " is {}")
     )
+    if path == "limits.capex_usd":
+        says = says.replace("servers and retrofits", _paid(question))
     if rows.floor:
         return Lever(
             kind=kind, unit=unit, gives=gives, edit=_plain(path), dropped=(f"{path}=0",), up=False,
@@ -267,6 +299,14 @@ def _scenario_lever(question: Question, row: RowInfo, path: str, rows: _Rows) ->
         kind=kind, unit=unit, whole=whole, gives=gives, edit=_whole(path) if whole else _plain(path),
         dropped=(f"{path}=null",), subject=subject, says=says.format(shown(value)), **shared,
     )  # fmt: skip
+
+
+def _paid(question: Question) -> str:
+    """Return what a limit on capital has to pay for."""
+    paid = ["servers", "retrofits"]
+    paid += ["spares"] if question.scenario.reliability.spares is not None else []
+    paid += ["units paid ahead"] if any(rent.upfront_usd for rent in question.scenario.fleet.rent) else []
+    return f"{', '.join(paid[:-1])} and {paid[-1]}"
 
 
 FRACTIONAL = frozenset(LIMITS) - {"limits.servers", "churn.max_moves"}
@@ -304,7 +344,8 @@ def _survival_levers(question: Question, arrays: Arrays) -> Iterator[Lever]:
         if word == "upgrade":
             dropped = "reliability.upgrade_servers=0"
             count = question.scenario.reliability.upgrade_servers
-            says = f"{_level(question, word)} is still served while {count} servers are upgraded"
+            servers = "a server is" if count == 1 else f"{count} servers are"
+            says = f"{_level(question, word)} is still served while {servers} upgraded"
             subject = "give up upgrading servers while demand holds"
         elif word == "spot":
             says = f"{_level(question, word)} is still served after all spot units of a place are taken away"
@@ -366,8 +407,21 @@ def _demand_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
             edit=_plain(path),
             dropped=(f"{path}=0",),
             up=False,
-            gives={name: bound / rate for name, bound in bounds[workload].items()},
+            gives={name: bound / rate for name, bound in bounds[workload].items()}
+            | _gone_with(assembly.question, workload, arrays),
         )
+
+
+def _gone_with(question: Question, workload: str, arrays: Arrays) -> dict[str, float]:
+    """Return rows that are gone once nothing of a workload is asked for, but do not move with its rate.
+
+    Adapters that no other workload of the LLM asks for.
+    """
+    source = f"workloads.{workload}.loras"
+    asking = [one.name for one in question.scenario.workloads if one.loras and one.rate_rps > 0]
+    own = question.scenario.workload(workload).llms[0]
+    alone = not any(name != workload and question.scenario.workload(name).llms[0] == own for name in asking)
+    return {row.name: 0.0 for row in arrays.rows if alone and row.source == source}
 
 
 def _plain(path: str) -> Edit:

@@ -92,6 +92,14 @@ def _reach(
 def _no_shape_runs(assembly: Assembly, name: str, llms: str) -> str:
     """Say that nothing offered runs the LLMs of a workload, with the reasons of its own shapes."""
     question = assembly.question
+    workload, quality = question.scenario.workload(name), question.scenario.quality
+    if workload.quality is not None and quality is not None:
+        scores = {llm: quality.scores.get(llm, float("-inf")) for llm in workload.llms}
+        best = max(scores, key=lambda llm: scores[llm])
+        if scores[best] < workload.quality:
+            known = np.isfinite(scores[best])
+            told = f"the best, {best}, has {shown(scores[best])}" if known else "none is scored"
+            return f"no LLM of {name} has the {shown(workload.quality)} points of quality asked for: {told}"
     if question.scenario.performance.measured_throughout:
         kinds = ", ".join(sorted({offer.host.accelerator for offer in assembly.offers}))
         return f"the table of rates has no rate of {llms} for {name} on anything offered ({kinds})"
