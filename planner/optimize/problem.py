@@ -251,7 +251,8 @@ class Failures:
     own after this failure (a busier period has it).
     lost_candidate_row / lost_candidate: pairs (failure, candidate) whose servers are all lost.
     lost_one_of: host group that loses single servers (-1: none). lost_rack_of: rack class that loses
-    single racks (-1: none). lost_count: how many of them; all there are, if those are fewer.
+    single racks (-1: none). lost_count: how many of them; all there are, if those are fewer. Both: the rack
+    of the class that holds most servers of the host group, which stands in that class only.
     lost_replica_row / lost_hosting / lost_replicas: triples (failure, hosting, n): the failure takes n
     replicas of the hosting, or all it has, if that is fewer.
     known: for the loss of one of several equal things (a server, a batch of them, a rack): of up to how many

@@ -65,9 +65,11 @@ class Search(TwoStage):
             return self._solution()
         least = self.settings.relative_gap / 2
         rounds = [] if small else [(FIRST_PLAN_GAP, False), (least, False)]
+        if self.best is not None:
+            rounds = rounds[1:]
         if self.arrays.sections and len(self.arrays.cost) <= WHOLE_COLUMNS:
             rounds.append((least, True))
-        for gap, whole in rounds if self.best is None else rounds[1:]:
+        for gap, whole in rounds:
             status = "again"
             while status == "again" and not self._done():
                 status = self._design_round(max(gap, least), whole=whole)

@@ -37,6 +37,9 @@ from planner.topology import Question, load_question
 MOST_ROUNDS = 12
 """How often a plan whose replicas do not survive where they stand is solved again."""
 
+TIGHTER = 4.0
+"""Part of the gap asked for that later rounds search with."""
+
 DIAGNOSIS_S = 60.0
 """Time to look for the reason when there is no plan."""
 
@@ -120,7 +123,10 @@ def solve(
     for _ in range(MOST_ROUNDS):
         hooks.stage("solving")
         problem = with_losses(assembly.problem, losses)
-        solution = solve_problem(problem, settings, hooks.search, start, hooks.keeper)
+        # Where a plan is missing little to its bound, half of that may be the search's own gap.
+        gap = settings.relative_gap / (1 if best is None else TIGHTER)
+        closer = replace(settings, relative_gap=gap)
+        solution = solve_problem(problem, closer, hooks.search, start, hooks.keeper)
         if solution.status == "infeasible" and losses.valid:
             hooks.stage("looking for the reason why there is no plan")
             raise NoPlan(_reason(assembly, reuse, losses, diagnosis_s, settings.workers))

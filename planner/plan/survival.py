@@ -188,6 +188,8 @@ def _base_event(row: str, base: Failures, groups: set[int]) -> int | None:
     kind = "/".join(row.split("/")[:2])
     for event, name in enumerate(base.names):
         single = int(base.lost_one_of[event])
+        if single >= 0 and int(base.lost_rack_of[event]) >= 0:
+            continue
         if single >= 0 and name.startswith(f"{kind}/") and groups == {single}:
             return event
         if single < 0 and (row == name or row.startswith(f"{name}/")):

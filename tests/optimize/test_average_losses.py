@@ -77,3 +77,10 @@ def test_a_replica_on_two_servers_is_lost_with_either() -> None:
     across = replace(problem.hostings, accelerators=integers([0]), whole_servers=integers([2]))
     assert answer(losing_one(replace(problem, hostings=across), 4)) == (4, 2)
     assert answer(losing_one(replace(problem, hostings=across), 0)) == (3, 1)
+
+
+def test_the_rack_with_most_servers_holds_their_average_rounded_up() -> None:
+    """Three servers in two racks: 6 replicas are 3 a rack on average, but one rack has two servers."""
+    problem = one_site(units=15, racks=2, per_rack=2)
+    assert answer(losing_one(problem, 4, lost_one_of=-1, lost_rack_of=0)) == (3, 6)
+    assert answer(losing_one(problem, 0, lost_rack_of=0)) == (4, 3)

@@ -53,31 +53,32 @@ def equal_things_lost(seed: int) -> Problem:
 
 
 def with_fullest(problem: Problem) -> Problem:
-    """Return the problem that also says what holds most replicas of each hosting, for every loss of one."""
+    """Return the problem that also says what holds most of each hosting (and of each group's servers)."""
     failures = problem.failures
     assert failures is not None
-    groups = problem.candidates.host_group
-    pairs = []
+    groups, hostings = problem.candidates.host_group, problem.hostings
+    rows: list[tuple[int, int, int, int]] = []  # failure, group, fullest, known
     for event in np.flatnonzero(failures.known > 0).tolist():
         taken = {int(failures.lost_one_of[event])}
         if failures.lost_rack_of[event] >= 0:
             taken = set(groups[problem.candidates.rack_class == failures.lost_rack_of[event]].tolist())
-        pairs += [
-            (event, p)
-            for p, h in enumerate(problem.hostings.host_group.tolist())
-            if h in taken and problem.hostings.accelerators[p] > 0
+            rows += [(event, h, -1, 0) for h in sorted(taken)]
+        rows += [
+            (event, int(failures.lost_one_of[event]), p, int(failures.known[event]))
+            for p, h in enumerate(hostings.host_group.tolist())
+            if h in taken and hostings.accelerators[p] > 0
         ]
-    events = integers([event for event, _ in pairs])
+    events = integers([event for event, _, _, _ in rows])
     more = Failures(
-        names=(*failures.names, *(f"{failures.names[event]}/fullest/{p}" for event, p in pairs)),
+        names=(*failures.names, *(f"{failures.names[e]}/again/{n}" for n, (e, _, _, _) in enumerate(rows))),
         kept_share=np.concatenate([failures.kept_share, failures.kept_share[events]]),
         lost_candidate_row=failures.lost_candidate_row,
         lost_candidate=failures.lost_candidate,
-        lost_one_of=np.append(failures.lost_one_of, failures.lost_one_of[events]),
+        lost_one_of=np.append(failures.lost_one_of, integers([group for _, group, _, _ in rows])),
         lost_rack_of=np.append(failures.lost_rack_of, failures.lost_rack_of[events]),
         lost_count=np.append(failures.lost_count, failures.lost_count[events]),
-        known=np.append(failures.known, failures.known[events]),
-        fullest=np.append(failures.fullest, integers([p for _, p in pairs])),
+        known=np.append(failures.known, integers([known for _, _, _, known in rows])),
+        fullest=np.append(failures.fullest, integers([fullest for _, _, fullest, _ in rows])),
     )
     return replace(problem, failures=more)
 

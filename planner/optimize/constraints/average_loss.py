@@ -81,6 +81,8 @@ class AverageLosses:
         assert problem.failures is not None
         self.program, self.problem, self.columns = program, problem, columns
         self._used = used
+        self._levels_of = packing_levels(problem)
+        self._servers_upper, self._replicas_upper = host_group_upper(problem), hosting_upper(problem)
         self._servers: dict[tuple[int, int], Known] = {}
         failures = problem.failures
         for event in np.flatnonzero(failures.known > 0).tolist():
@@ -93,7 +95,7 @@ class AverageLosses:
 
     def _count_servers(self, group: int, size: int, known: int) -> Known:
         """Add columns of the servers in the first things of `size` servers; the first are complete first."""
-        most = int(host_group_upper(self.problem)[group])
+        most = int(self._servers_upper[group])
         count = min(known, -(-most // size))
         name = f"survive/known/{self.problem.host_groups.names[group]}" + (f"/{size}" if size > 1 else "")
         if size == 1:
@@ -177,7 +179,7 @@ class AverageLosses:
         chosen = self.hit(failures, event)
         rounded = failures.fullest[event] >= 0
         scale = 1 if rounded else SHARES
-        most = hosting_upper(problem)[chosen]
+        most = self._replicas_upper[chosen]
         lost = program.add_columns(f"{name}/{'lost' if rounded else 'share'}", scale * most)
         for t in range(capacity.shape[1]):
             rows = capacity[problem.hostings.pool[chosen], t]
@@ -190,7 +192,7 @@ class AverageLosses:
         times = np.where(single, np.maximum(problem.hostings.whole_servers[chosen], 1), 1)
         if group >= 0:
             known = self._servers[group, int(failures.lost_count[event])].held
-            total = len(known) * int(failures.lost_count[event]) >= int(host_group_upper(problem)[group])
+            total = len(known) * int(failures.lost_count[event]) >= int(self._servers_upper[group])
         else:
             rack_class = int(failures.lost_rack_of[event])
             known = self._count_racks(name, rack_class, int(failures.known[event]))
@@ -220,7 +222,7 @@ class AverageLosses:
 
     def _levels(self, group: int) -> tuple[Integers, Integers]:
         """Return sizes of replicas on a host group, and the places of each size per server."""
-        groups, sizes = packing_levels(self.problem)
+        groups, sizes = self._levels_of
         size = sizes[groups == group]
         return size, self.problem.host_groups.accelerators[group] // size
 
@@ -273,7 +275,7 @@ class AverageLosses:
         racks = int(problem.rack_classes.count[rack_class])
         members = np.flatnonzero(candidates.rack_class == rack_class)
         groups = np.unique(candidates.host_group[members])
-        upper = host_group_upper(problem)[groups]
+        upper = self._servers_upper[groups]
         over = program.add_columns(f"{name}/servers-beyond", SHARES * upper)
         each = np.arange(len(groups))
         number = np.searchsorted(groups, candidates.host_group[members])

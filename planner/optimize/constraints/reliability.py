@@ -50,6 +50,13 @@ EQUATIONS = (
         "(written with a 0/1 choice); their places are taken from the packing rows of the event",
     ),
     (
+        "survive/rack/{rack class}/most/{host group}/servers-lost-n",
+        r"N_k\, \mathrm{lost}^e \ge \sum_{j \in J_h} \mathrm{servers}_j, \quad"
+        r"\mathrm{lost}^e \in \mathbb{Z}",
+        "one of N racks of a class holds at least the average of a host group's servers, rounded up; what "
+        "survives its loss is packed into the other servers",
+    ),
+    (
         "survive/{failure}/left/{hosting}",
         r"\mathrm{replicas}^e_p \le \mathrm{replicas}_p - \min(n^e_p, \mathrm{replicas}_p)",
         "where a failure is known to take n replicas of a hosting (written with a 0/1 choice)",
@@ -118,18 +125,21 @@ def _add_event(
     count = int(failures.lost_count[event])
     lost_group = int(failures.lost_one_of[event])
     lost_class = int(failures.lost_rack_of[event])
-    racks = int(problem.rack_classes.count[lost_class]) if lost_class >= 0 else 1
+    fullest = lost_group >= 0 and lost_class >= 0
+    racks = int(problem.rack_classes.count[lost_class]) if lost_class >= 0 and not fullest else 1
     rows, group, places = add_packing_rows(
         program, problem, f"{name}/packing", again, kept, np.flatnonzero(hit), racks
     )
     if lost_group >= 0:
         on = np.flatnonzero(group == lost_group)
-        if count == 1:
+        if fullest:
+            gone = _add_rack_lost(program, problem, columns, name, lost_group, lost_class)
+        elif count == 1:
             gone = used[lost_group]
         else:
             gone = _add_servers_lost(program, problem, columns, name, lost_group, count)
         program.extend_rows(rows[on], np.full(len(on), gone), places[on])
-    if lost_class >= 0:
+    if lost_class >= 0 and not fullest:
         members = np.flatnonzero(problem.candidates.rack_class == lost_class)
         for row, h, held in zip(rows, group, places, strict=True):
             lost = members[problem.candidates.host_group[members] == h]
@@ -162,6 +172,22 @@ def _add_servers_lost(
             (np.zeros(len(members), dtype=np.int64), columns["servers"][members], -1),
             ([0], choice, most),
         ],
+        lower=0,
+    )
+    return int(lost[0])
+
+
+def _add_rack_lost(
+    program: Program, problem: Problem, columns: Columns, name: str, group: int, rack_class: int
+) -> int:
+    """Add the column of the servers in the rack that holds most of a group: the average, rounded up."""
+    racks = int(problem.rack_classes.count[rack_class])
+    most = int(host_group_upper(problem)[group])
+    members = np.flatnonzero(problem.candidates.host_group == group)
+    lost = program.add_columns(f"{name}/servers-lost", np.array([most]))
+    program.add_rows(
+        [RowInfo(f"{name}/servers-lost-n", "reliability", "servers")],
+        [([0], lost, racks), (np.zeros(len(members)), columns["servers"][members], -1)],
         lower=0,
     )
     return int(lost[0])
@@ -243,7 +269,7 @@ def _touched_groups(problem: Problem, failures: Failures, event: int) -> tuple[I
     if failures.lost_one_of[event] >= 0:
         hit[failures.lost_one_of[event]] = True
     in_class = problem.candidates.rack_class == failures.lost_rack_of[event]
-    if failures.lost_rack_of[event] >= 0:
+    if failures.lost_rack_of[event] >= 0 and failures.lost_one_of[event] < 0:
         hit[problem.candidates.host_group[in_class]] = True
     named = failures.lost_hosting[failures.lost_replica_row == event]
     hit[problem.hostings.host_group[named]] = True
@@ -283,7 +309,7 @@ def _add_used_columns(
     program: Program, problem: Problem, columns: Columns, failures: Failures
 ) -> dict[int, int]:
     """Add a 0/1 column for each host group that may lose one server: 1 if it has any."""
-    single = (failures.lost_one_of >= 0) & (failures.lost_count == 1)
+    single = (failures.lost_one_of >= 0) & (failures.lost_rack_of < 0) & (failures.lost_count == 1)
     groups = integers(sorted({int(h) for h in failures.lost_one_of[single]}))
     used = program.add_columns("survive/used", np.ones(len(groups)))
     upper = host_group_upper(problem)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,19 +101,30 @@ def failure_table(
         for h, name in enumerate(host_groups):
             add("server", name, [], group=h)
     if reliability.upgrade_servers:
+        alike = _groups_by(offers, group_of, lambda offer: "/".join(offer.host_group))
+        whole = {h for members in alike.values() if len(members) == 1 for h in members}
         for h, name in enumerate(host_groups):
-            add("upgrade", name, [], group=h, count=reliability.upgrade_servers)
+            # Batches go through all servers of a type in one place: of those told apart one at least is lost.
+            add("upgrade", name, [], group=h, count=reliability.upgrade_servers if h in whole else 1)
+    apart: set[str] = set()
     if "rack" in wanted:
+        inside = _groups_by(offers, group_of, lambda offer: offer.place)
+        places = Counter(h for members in inside.values() for h in members)
+        apart = {place for place, members in inside.items() if all(places[h] == 1 for h in members)}
         with_servers = {offer.rack_class.name for offer in offers if offer.rack_class is not None}
         for k, rack_class in enumerate(classes):
-            if rack_class.name in with_servers:
-                add("rack", rack_class.name, [], rack=k)
+            if rack_class.name not in with_servers:
+                continue
+            add("rack", rack_class.name, [], rack=k)
+            if rack_class.name in apart and rack_class.count > 1:
+                for h in sorted(inside[rack_class.name]):
+                    add("rack", f"{rack_class.name}/most/{host_groups[h]}", [], group=h, rack=k)
     for one in taken:
         add(one.kind, one.place, one.offers)
     if not names:
         return None
     known = [
-        KNOWN if rack < 0 or _apart(classes[rack].name, offers, group_of) else 0
+        KNOWN if (group >= 0) != (rack >= 0) and (rack < 0 or classes[rack].name in apart) else 0
         for group, rack in zip(lost_one, lost_rack, strict=True)
     ]
     share = np.round(np.asarray(levels) * SHARE_SCALE).astype(np.int64)
@@ -125,7 +137,7 @@ def failure_table(
         lost_one_of=integers(lost_one),
         lost_rack_of=integers(lost_rack),
         lost_count=integers(lost_count),
-        known=np.where((integers(lost_one) >= 0) | (integers(lost_rack) >= 0), integers(known), 0),
+        known=integers(known),
     )
 
 
@@ -134,10 +146,14 @@ KNOWN = 4
 more of them each holds so little that counting the places left is nearly exact."""
 
 
-def _apart(rack_class: str, offers: Sequence[Offer], group_of: Sequence[int]) -> bool:
-    """True if the host groups in a class of racks have no servers elsewhere."""
-    inside = {group_of[j] for j, offer in enumerate(offers) if offer.place == rack_class}
-    return all(offer.place == rack_class for j, offer in enumerate(offers) if group_of[j] in inside)
+def _groups_by(
+    offers: Sequence[Offer], group_of: Sequence[int], key: Callable[[Offer], str]
+) -> dict[str, set[int]]:
+    """Return the host groups of the offers that share a key."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for offer, h in zip(offers, group_of, strict=True):
+        found[key(offer)].add(h)
+    return found
 
 
 def _spot_places(scenario: Scenario, offers: Sequence[Offer]) -> dict[str, list[int]]:
