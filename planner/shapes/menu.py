@@ -64,10 +64,14 @@ class MenuEntry:
 
 @dataclass
 class Menu:
-    """Entries to choose from, and what was taken off with the reason."""
+    """Entries to choose from, and what was taken off with the reason.
+
+    useless: keep no promise. beaten: those of `dominated` that were timed: they carry less, perhaps faster.
+    """
 
     entries: list[MenuEntry] = field(default_factory=list)
     useless: list[MenuEntry] = field(default_factory=list)
+    beaten: list[MenuEntry] = field(default_factory=list)
     dominated: list[Dominance] = field(default_factory=list)
 
 
@@ -289,7 +293,8 @@ def _drop_dominated(menu: Menu, promises: Sequence[Promise]) -> None:
         roles = [entry.shape.role for entry in members]
         beaten = find_dominated([entry.shape for entry in members], roles, sizes, rates, energy)
         menu.dominated.extend(beaten.values())
-        kept.extend(entry for index, entry in enumerate(members) if index not in beaten)
+        for index, entry in enumerate(members):
+            (menu.beaten if index in beaten else kept).append(entry)
     menu.entries = kept
 
 

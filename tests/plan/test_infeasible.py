@@ -29,6 +29,7 @@ from tests.plan.infeasible_questions import (
     TABLE_CASES,
     crafted,
     site,
+    two_sites,
 )
 
 LESS = 0.9
@@ -217,3 +218,20 @@ def test_nothing_is_explained_where_no_time_is_given(tmp_path):
         solve(question, diagnosis_s=0.0)
     assert caught.value.infeasible is not None
     assert caught.value.infeasible.relaxations == []
+
+
+def test_the_best_reachable_latency_looks_at_every_shape(tmp_path):
+    """Shapes that carry less nearby are not offered, but may be the fastest far away."""
+    raw = crafted(tmp_path, PHYSICS, topology=two_sites())
+    raw["workloads"][0] |= {
+        "llms": ["llama-3.3-70b"], "origins": {"westeurope": 0.5, "japaneast": 0.5}, "rate_rps": 1,
+        "slo": {"ttft_ms": 250, "percentile": 95},
+    }  # fmt: skip
+    question = load_question(raw)
+    found = found_in(question)
+    slo = next(row for row in found.conflict if row.row == "slo/chat/ttft_ms")
+    assert "from japaneast" in slo.text
+    told = float(slo.text.split(" reaches ")[1].split(" ms")[0])
+    assert told > 250
+    assert not has_plan(question, [f"workloads.chat.slo.ttft_ms={told - 1}"])
+    assert has_plan(question, [f"workloads.chat.slo.ttft_ms={told + 10}"])

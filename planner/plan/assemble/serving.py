@@ -235,6 +235,7 @@ def merged(offerings: Sequence[Offering], routes: list[Route]) -> Offering:
     menu = Menu(
         entries=[entry for offering in offerings for entry in offering.menu.entries],
         useless=[entry for offering in offerings for entry in offering.menu.useless],
+        beaten=[entry for offering in offerings for entry in offering.menu.beaten],
         dominated=[found for offering in offerings for found in offering.menu.dominated],
     )
     return Offering(menu, [refusal for offering in offerings for refusal in offering.refused], routes)

@@ -170,14 +170,15 @@ def _way(values: Mapping[Lever, float], changes: Sequence[str], plan: Plan) -> W
 
 def _rows(question: Question, conflict: Sequence[Lever], missing: Sequence[OutOfReach]) -> list[ConflictRow]:
     """Return the conflict in words, demand first, with what is out of reach of any shape."""
-    reach = {one.workload: one for one in missing}
+    # Of several origins the one that is missed by most.
+    reach = {one.workload: one for one in sorted(missing, key=lambda one: sum(one.missed.values()))}
     rows = []
     for lever in sorted(conflict, key=lambda one: (one.kind != "demand", one.kind, one.row)):
         text, parts = lever.says, lever.row.split("/")
         one = reach.get(parts[1]) if lever.kind in ("slo", "demand") else None
         if one is not None and lever.kind == "slo" and parts[2] in one.missed:
             best = f"{one.missed[parts[2]]:,.6g}"
-            text += f"; the best shape ({one.shape}) reaches {best} ms without load"
+            text += f"; from {one.origin} the best shape ({one.shape}) reaches {best} ms without load"
         elif one is not None and lever.kind == "demand" and not one.missed:
             text += f", but {one.text}"
         rows.append(_row(question, lever.row, lever.path, text))

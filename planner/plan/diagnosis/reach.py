@@ -57,7 +57,9 @@ def _reach(
     wanted = set(promises)
     menu = assembly.offering.menu
     entries: list[MenuEntry] = [
-        entry for entry in (*menu.useless, *menu.entries) if any(promise in wanted for promise in entry.best)
+        entry
+        for entry in (*menu.useless, *menu.entries, *menu.beaten)
+        if any(promise in wanted for promise in entry.best)
     ]
     workload = assembly.question.scenario.workload(name)
     slo, llms = workload.slo, ", ".join(workload.llms)
