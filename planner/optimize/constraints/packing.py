@@ -62,17 +62,20 @@ def add_packing_rows(
         chosen = np.isin(group, only)
         group, size = group[chosen], size[chosen]
     places = groups.accelerators[group] // size
-    parts: list[tuple[object, object, object]] = []
-    for level in range(len(group)):
-        on_group = hostings.host_group == group[level]
-        inside = np.flatnonzero(on_group & (hostings.accelerators >= size[level]))
-        across = np.flatnonzero(on_group & (hostings.whole_servers > 0))
-        hosts = np.flatnonzero((candidates.host_group == group[level]) & (kept > 0))
-        coefficient = hostings.accelerators[inside] // size[level]
-        parts.append((np.full(len(inside), level), columns["replicas"][inside], scale * coefficient))
-        weight = places[level] * hostings.whole_servers[across]
-        parts.append((np.full(len(across), level), columns["replicas"][across], scale * weight))
-        parts.append((np.full(len(hosts), level), columns["servers"][hosts], -scale * places[level]))
+    level, hosting = _levels_of(group, hostings.host_group)
+    across = hostings.whole_servers[hosting] > 0
+    places_taken = np.where(
+        across,
+        places[level] * hostings.whole_servers[hosting],
+        hostings.accelerators[hosting] // size[level],
+    )
+    level, hosting, places_taken = (part[places_taken > 0] for part in (level, hosting, places_taken))
+    there = np.flatnonzero(kept > 0)
+    at, number = _levels_of(group, candidates.host_group[there])
+    parts = [
+        (level, columns["replicas"][hosting], scale * places_taken),
+        (at, columns["servers"][there[number]], -scale * places[at]),
+    ]
     rows = program.add_rows(
         (
             RowInfo(f"{prefix}/{groups.names[h]}/{g}", "packing", "places")
@@ -82,6 +85,15 @@ def add_packing_rows(
         upper=0,
     )
     return rows, group, places
+
+
+def _levels_of(level_group: Integers, of: Integers) -> tuple[Integers, Integers]:
+    """Return all pairs (level, thing) of one host group; `level_group` is sorted, `of[thing]` its group."""
+    first = np.searchsorted(level_group, of, side="left")
+    count = np.searchsorted(level_group, of, side="right") - first
+    thing = np.repeat(np.arange(len(of)), count)
+    within = np.arange(len(thing)) - np.repeat(np.cumsum(count) - count, count)
+    return first[thing] + within, thing
 
 
 def add_rows(program: Program, problem: Problem, columns: Columns) -> None:
