@@ -12,6 +12,7 @@ from planner.explain.rebuild import Rebuilt, rebuild
 from planner.explain.record import Explanation, Marginal, Price, Slack, Whole
 from planner.explain.trades import trades
 from planner.optimize.marginal import Relaxation, movable
+from planner.performance.version import model_version
 from planner.plan.diagnosis.lever import Lever
 from planner.plan.diagnosis.levers import levers_of
 from planner.plan.edit import edited
@@ -95,9 +96,16 @@ def explain(
         if left > 1.0 and row.row in by_row:
             tried = _whole(rebuilt, by_row[row.row], min(left, WHOLE_S))
             full[position] = row.model_copy(update={"whole": tried})
-    told = "" if every else "among the shapes that the plan uses (--shapes all reckons with every one)"
+    told = [] if every else ["among the shapes that the plan uses (--shapes all reckons with every one)"]
+    model = plan.provenance.get("performance_model")
+    measured = rebuilt.question.scenario.performance.measured_throughout
+    if model != model_version() and not measured:
+        sized_by = model or "(it does not say which)"
+        told.append(
+            f"the plan was sized by performance model {sized_by}, this reckons with {model_version()}"
+        )
     if time.perf_counter() > deadline:
-        told = "; ".join(part for part in (told, LATE) if part)
+        told.append(LATE)
     return Explanation(
         goal=name,
         unit=unit,
@@ -110,7 +118,7 @@ def explain(
         full=full,
         slack=slack,
         seconds=round(time.perf_counter() - started, 3),
-        told=told,
+        told="; ".join(told),
     )
 
 

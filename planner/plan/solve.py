@@ -17,6 +17,7 @@ from planner.files import content_hash
 from planner.optimize.method import solve_problem
 from planner.optimize.problem import Problem
 from planner.optimize.solution import Keeper, Listener, Settings, Solution, relative_gap
+from planner.performance.version import model_version
 from planner.plan.assemble import Assembly, assemble
 from planner.plan.books import keep_books
 from planner.plan.content import Setting
@@ -309,5 +310,6 @@ def to_plan(assembly: Assembly, solution: Solution, seconds: float, standing: St
             "scenario_sha256": content_hash(scenario),
             "topology_sha256": content_hash(topology),
             "catalog_sha256": question.catalog.hash,
+            "performance_model": model_version(),
         },
     )

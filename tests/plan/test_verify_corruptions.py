@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+import planner
 from planner.catalog import load_catalog
+from planner.performance.version import model_version
 from planner.plan.types import LedgerRow, Plan
 from planner.plan.verify import verify
 from tests.plan.tiny import full_plan, safe_plan
@@ -268,3 +270,15 @@ def test_a_plan_made_with_other_facts_says_so() -> None:
     assert verify(plan) == []
     plan.provenance["catalog_sha256"] = "0" * 64
     assert {violation.row for violation in verify(plan)} == {"provenance/catalog"}
+
+
+def test_a_plan_of_another_performance_model_names_both() -> None:
+    """Rates that differ are no riddle: the model that made them and this one are named, and what to do."""
+    plan = full_plan()
+    plan.provenance |= {"planner": planner.__version__, "performance_model": "0123456789ab"}
+    assert verify(plan) == []
+    plan.cost.rent += 1
+    first = verify(plan)[0]
+    assert first.row == "provenance/performance_model"
+    assert "0123456789ab" in first.text
+    assert model_version() in first.text

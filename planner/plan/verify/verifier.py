@@ -8,6 +8,7 @@ from pathlib import Path
 
 from planner.catalog import Catalog
 from planner.files import content_hash
+from planner.performance.version import model_version
 from planner.plan.costs import plan_micro_cost
 from planner.plan.ledgers import plan_ledgers
 from planner.plan.metrics import plan_metrics
@@ -62,11 +63,26 @@ def verify(plan: Plan | str | Path, catalog: Catalog | None = None) -> list[Viol
     for family, check in STRUCTURE:
         found += _guarded(family, lambda check=check: check(context))  # type: ignore[misc]
     found += _guarded("sums", lambda: _figures(context))
+    return _once([*_made_otherwise(plan), *found] if found else [])
+
+
+def _made_otherwise(plan: Plan) -> Iterator[Violation]:
+    """Yield the versions that a plan was made with where they are not these: why it may not hold."""
     made_by, version = plan.provenance.get("planner"), _version()
-    if found and made_by not in (None, version):
+    if made_by is None:
+        return
+    if made_by != version:
         text = f"was made by planner {made_by}; this is {version}, whose models may differ"
-        found.insert(0, Violation("provenance/planner", "provenance", text))
-    return _once(found)
+        yield Violation("provenance/planner", "provenance", text)
+    model, current = plan.provenance.get("performance_model"), model_version()
+    if model != current:
+        sized_by = model or "(it does not say which)"
+        text = (
+            f"was sized by performance model {sized_by} of planner {made_by}; this is model {current} of "
+            f"planner {version}, whose rates may differ: solve the scenario again or verify with the planner "
+            "that made it"
+        )
+        yield Violation("provenance/performance_model", "provenance", text)
 
 
 def _version() -> str:
