@@ -15,6 +15,7 @@ import numpy as np
 
 from planner.optimize.solution import Solution
 from planner.plan.assemble.assembly import Assembly
+from planner.plan.assemble.mixes import Mix
 from planner.plan.assemble.offers import Offer
 from planner.plan.filling import Filling, NoRoom
 from planner.plan.types import (
@@ -26,6 +27,7 @@ from planner.plan.types import (
     SparePlan,
     Unserved,
 )
+from planner.topology import RackClass
 from planner.topology.nodes import Graph
 
 
@@ -91,20 +93,19 @@ def _place_servers(assembly: Assembly, solution: Solution) -> tuple[dict[int, li
     groups: dict[int, list[ServerPlan]] = defaultdict(list)
     rented: dict[tuple[str, str], int] = defaultdict(int)
     retrofitted: list[str] = []
-    next_rack: dict[str, int] = defaultdict(int)
-    for m, racks in enumerate(solution.values["mixes"].tolist()):
-        rack_class, mix = assembly.mixes[m]
+    for rack_class in assembly.classes:
         members = of_class[rack_class.name]
-        for number in range(racks):
-            rack = rack_class.members[next_rack[rack_class.name]]
-            next_rack[rack_class.name] += 1
+        mixes = _mixes_of_racks(assembly, solution, rack_class)
+        for number, (rack, mix) in enumerate(zip(rack_class.members, mixes, strict=False)):
             placed = 0
             standing = _standing(assembly.graph, rack)
-            for j, room in zip(members, mix.counts, strict=True):
+            for position, j in enumerate(members):
                 offer = assembly.offers[j]
+                later = [other.counts[position] for other in mixes[number + 1 :] if other.counts[position]]
                 # Spread a class's servers evenly over the racks still to come, so that a loss of one
                 # rack or loop takes as little as it can.
-                count = min(room, int(left[j]), _fair_share(int(left[j]), racks - number, room))
+                share = max(-(-int(left[j]) // (len(later) + 1)), int(left[j]) - sum(later))
+                count = min(mix.counts[position], int(left[j]), share)
                 for _ in range(count):
                     name = standing[offer.host.name].pop(0) if offer.origin == "existing" else None
                     placed += 1
@@ -123,9 +124,37 @@ def _place_servers(assembly: Assembly, solution: Solution) -> tuple[dict[int, li
     return groups, retrofitted
 
 
-def _fair_share(left: int, racks_left: int, room: int) -> int:
-    """Return how many of `left` servers one of `racks_left` equal racks takes, at most `room`."""
-    return min(room, -(-left // max(racks_left, 1)))
+def _mixes_of_racks(assembly: Assembly, solution: Solution, rack_class: RackClass) -> list[Mix]:
+    """Return the mix of every rack of a class that takes one.
+
+    Where a rack may be lost, as few racks as hold the servers keep the mix chosen for them, and the others
+    take mixes that spread the servers farther; the program has no reason to choose between them.
+    """
+    of_class = [
+        (mix, int(racks))
+        for (of, mix), racks in zip(assembly.mixes, solution.values["mixes"].tolist(), strict=True)
+        if of.name == rack_class.name
+    ]
+    mixes = [mix for mix, racks in of_class for _ in range(racks)]
+    if "rack" not in assembly.question.scenario.reliability.survive or not mixes:
+        return mixes
+    servers = [
+        int(count)
+        for offer, count in zip(assembly.offers, solution.values["servers"].tolist(), strict=True)
+        if offer.rack_class is not None and offer.rack_class.name == rack_class.name
+    ]
+    for mix in [mix for mix in mixes if not mix.retrofit]:
+        fewer = mixes.copy()
+        fewer.remove(mix)
+        if all(sum(other.counts[p] for other in fewer) >= count for p, count in enumerate(servers)):
+            mixes = fewer
+    ordinary = [mix for mix, _ in of_class if not mix.retrofit]
+    while ordinary and len(mixes) < rack_class.count:
+        crowd = [count / max(sum(mix.counts[p] > 0 for mix in mixes), 1) for p, count in enumerate(servers)]
+        mixes.append(
+            max(ordinary, key=lambda mix: sum(c for c, room in zip(crowd, mix.counts, strict=True) if room))
+        )
+    return mixes
 
 
 def _standing(graph: Graph, rack: str) -> dict[str, list[str]]:

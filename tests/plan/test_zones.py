@@ -79,3 +79,15 @@ def test_a_plan_is_found_again_in_its_own_tables():
     used = np.bincount(problem.hostings.host_group, weights=sizes, minlength=len(room))
     assert (used > 0).all()
     assert (used <= room).all()
+
+
+def test_servers_spread_over_the_racks_of_a_class():
+    """Any of three equal racks may be lost: each holds one server, however the program filled its racks."""
+    question = two_loops(reliability={"survive": ["rack"]})
+    site = question["topology"]["sites"][0]
+    site["racks"] = [{**site["racks"][0], "name": "r", "count": 3}]
+    question["workloads"][0]["rate_rps"] = 800
+    plan = planner.solve(question)
+    assert planner.verify(plan) == []
+    assert len(plan.servers) == len({server.rack for server in plan.servers}) > 1
+    assert plan.gap <= 0.01
