@@ -125,6 +125,7 @@ def solve(
     from planner.report import write_report, write_tables
     from planner.report.console import print_infeasible, print_summary
     from planner.report.progress import SearchProgress
+    from planner.shapes import KeptTimings, keep_timings
     from planner.simulate.prove import solve_and_replay
     from planner.topology import load_question
 
@@ -136,7 +137,8 @@ def solve(
     question = load_question(scenario, changes)
     if in_force is not None:
         question = with_plan_in_force(question, Plan.load(_plan_file(in_force)))
-    reuse = Reuse(plan=None if warm_start is None else Plan.load(_plan_file(warm_start)))
+    timings = KeptTimings()
+    reuse = Reuse(timings=timings, plan=None if warm_start is None else Plan.load(_plan_file(warm_start)))
     with SearchProgress(err, enabled=not quiet) as progress:
         try:
             hooks = Hooks(progress.stage, progress.search)
@@ -159,11 +161,12 @@ def solve(
             raise typer.Exit(INFEASIBLE) from None
     output.mkdir(parents=True, exist_ok=True)
     plan.save(output / "plan.json")
+    keep_timings(timings, output)
     why = None
     if explain:
         from planner.explain.explanation import explain as explain_plan
 
-        why = explain_plan(plan)
+        why = explain_plan(plan, timings=timings)
     write_report(plan, output / "report.html", why)
     write_tables(plan, output / "tables")
     if not quiet:

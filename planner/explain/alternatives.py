@@ -24,6 +24,7 @@ from planner.plan.survival import Losses, with_losses
 from planner.plan.types import Plan
 from planner.plan.verify import verify
 from planner.plan.verify.violation import Violation
+from planner.shapes import KeptTimings
 
 WITHIN = 0.02
 """How much worse an alternative may be, as a share of the objective."""
@@ -89,7 +90,11 @@ def figures(plan: Plan) -> dict[str, float]:
 
 
 def alternatives(
-    plan: Plan, within: float = WITHIN, seconds_each: float = SECONDS_EACH, against: Plan | None = None
+    plan: Plan,
+    within: float = WITHIN,
+    seconds_each: float = SECONDS_EACH,
+    against: Plan | None = None,
+    timings: KeptTimings | None = None,
 ) -> Iterator[Alternative]:
     """Yield the alternatives: fewest sites, least power, fewest kinds of accelerators, moves, least capex.
 
@@ -98,11 +103,12 @@ def alternatives(
         within: how much worse the first goal may be, as a share.
         seconds_each: time for each of them.
         against: the plan in force, from which moves are counted; None: from what stands in the topology.
+        timings: what was timed for the plan already; None: nothing.
 
     Raises:
         ValueError: the question inside the plan cannot be read.
     """
-    rebuilt = rebuild(plan)
+    rebuilt = rebuild(plan, timings=timings)
     settings = replace(
         search_settings(rebuilt.question.scenario.solver), time_limit_s=seconds_each, relative_gap=0.0
     )

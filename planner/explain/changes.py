@@ -90,7 +90,7 @@ def diff(first: Plan, second: Plan) -> Diff:
     Raises:
         ValueError: the question inside a plan cannot be read.
     """
-    before, after = parts_of(rebuild(first)), parts_of(rebuild(second))
+    before, after = (parts_of(rebuild(plan, every_shape=False)) for plan in (first, second))
     changes = []
     for key in dict.fromkeys([*before, *after]):
         part, name, unit = key

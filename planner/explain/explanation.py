@@ -19,6 +19,7 @@ from planner.plan.edit import edited
 from planner.plan.reuse import Reuse
 from planner.plan.solve import BrokenPlan, NoPlan, solve
 from planner.plan.types import Plan
+from planner.shapes import KeptTimings
 
 FULL = 0.995
 """Share of a limit from which on it counts as full."""
@@ -47,6 +48,7 @@ def explain(
     time_limit_s: float = EXPLANATION_S,
     whole: int = MOST_WHOLE,
     shapes: Shapes = "auto",
+    timings: KeptTimings | None = None,
 ) -> Explanation:
     """Return why a plan is what it is.
 
@@ -56,6 +58,7 @@ def explain(
         whole: how many of the promises worth most are checked on the integer program.
         shapes: reckon with all shapes, or only with those that the plan uses (quick; a promise may then look
             worth more than it is). auto: those it uses where the plan is large.
+        timings: what was timed for the plan already; None: nothing.
 
     Raises:
         ValueError: the question inside the plan cannot be read, or its relaxation not be solved.
@@ -63,7 +66,7 @@ def explain(
     started = time.perf_counter()
     deadline = started + time_limit_s
     every = shapes == "all" or (shapes == "auto" and plan.metrics.accelerators <= LARGE_PLAN)
-    rebuilt = rebuild(plan, every_shape=every)
+    rebuilt = rebuild(plan, every_shape=every, timings=timings)
     name, unit, divisor = rebuilt.goal
     arrays = movable(rebuilt.problem, rebuilt.arrays, rebuilt.offered)
     relaxation = Relaxation(arrays, deadline)

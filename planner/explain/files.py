@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from planner.plan.types import Plan
+from planner.shapes import KeptTimings, kept_timings
 
 
 def plan_at(path: Path) -> Plan:
@@ -23,3 +24,8 @@ def plan_at(path: Path) -> Plan:
         return Plan.load(file)
     except (ValueError, KeyError) as error:
         raise ValueError(f"{file} is not a plan: {error}") from None
+
+
+def timings_at(path: Path) -> KeptTimings:
+    """Return what was timed for the plan in a file or folder, as far as it is kept there and still holds."""
+    return kept_timings(path if path.is_dir() else path.parent)

@@ -75,7 +75,7 @@ def _marginal(
         holds_to=_finite(max(since, to)),
         stable=stable,
         checked=looser.steps_agree and (tighter is None or tighter.steps_agree),
-        note=_note(looser, tighter, divisor, stable),
+        note=_note(looser, tighter, divisor, stable) if lever.numeric else "",
         worth=worth,
         rests_on=[
             weak.text for weak in weak_inputs(rebuilt.plan, rebuilt.question, lever.kind, _site(lever))

@@ -22,7 +22,7 @@ from planner.plan.objective import PEOPLE_UNITS
 from planner.plan.reuse import start_values
 from planner.plan.types import Plan
 from planner.plan.verify.context import read_context
-from planner.shapes import Enumeration, Timings
+from planner.shapes import Enumeration, KeptTimings, Timings
 from planner.topology import Question, Topology
 
 MICRO = 1e6
@@ -104,25 +104,28 @@ def question_of(plan: Plan) -> Question:
     return Question(setting.scenario, Topology.model_validate(plan.topology), setting.catalog)
 
 
-def rebuild(plan: Plan, *, every_shape: bool = True) -> Rebuilt:
+def rebuild(plan: Plan, *, every_shape: bool = True, timings: KeptTimings | None = None) -> Rebuilt:
     """Return the program of a plan.
 
     Args:
         plan: the plan.
-        every_shape: False: only shapes that the plan uses; timing the others takes most of the time.
+        every_shape: False: only shapes that the plan uses; where no timings are kept, timing the others takes
+            most of the time.
+        timings: what was timed for it already; None: nothing.
 
     Raises:
         ValueError: the scenario or topology inside the plan cannot be read.
     """
-    timings = Timings() if every_shape else UsedTimings(plan)
+    timings = timings or KeptTimings()
+    timings = timings if every_shape else UsedTimings(plan, timings)
     return Rebuilt(plan, assemble(question_of(plan), timings), timings)
 
 
-class UsedTimings(Timings):
+class UsedTimings(KeptTimings):
     """Timings of the shapes that a plan uses, each on the servers where it does."""
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__()
+    def __init__(self, plan: Plan, kept: KeptTimings) -> None:
+        super().__init__(kept.known)
         self._used = {(group.server, group.shape.shape()) for group in plan.replicas}
 
     def shapes(self, llm: LLM, server: Server, accelerator: Accelerator, **asked: Any) -> Enumeration:

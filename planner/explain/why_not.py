@@ -20,7 +20,7 @@ from planner.plan.diagnosis.tester import PromiseTester
 from planner.plan.reuse import start_values
 from planner.plan.solve import search_settings
 from planner.plan.types import Plan
-from planner.shapes import MenuEntry
+from planner.shapes import KeptTimings, MenuEntry
 
 WHY_NOT_S = 20.0
 """Time to solve the question with something forced."""
@@ -111,15 +111,19 @@ class WhyNot:
         }
 
 
-def why_not(plan: Plan, choice: Choice, time_limit_s: float = WHY_NOT_S) -> WhyNot:
+def why_not(
+    plan: Plan, choice: Choice, time_limit_s: float = WHY_NOT_S, timings: KeptTimings | None = None
+) -> WhyNot:
     """Return why a plan does not do what is asked for.
+
+    `timings`: what was timed for the plan already.
 
     Raises:
         ValueError: nothing is asked for, or the question inside the plan cannot be read.
     """
     if not choice.text:
         raise ValueError("say what the plan should do: --llm, --accelerator, --tp, --server, --site ...")
-    rebuilt = rebuild(plan)
+    rebuilt = rebuild(plan, timings=timings)
     llm_id = _llm_id(rebuilt, choice)
     kind, columns = _columns(rebuilt, choice, llm_id)
     if not columns:

@@ -7,9 +7,9 @@ many objectives (round trips taken out of the TTFT budget) as are asked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -142,6 +142,34 @@ class TimedReplica:
         for cell in _cells(curves, objectives):
             curves = _merged(curves, readings(cell))
         return [_column(curves, objective) for objective in objectives]
+
+    def record(self) -> dict[str, Any]:
+        """Return what was read so far as plain data; `take_up` reads it back."""
+        return {
+            str(cell): {
+                "rates_rps": found.rates_rps.tolist(),
+                "latencies_ms": [[*key, curve.tolist()] for key, curve in found.latencies_ms.items()],
+                "concurrency": found.concurrency.tolist(),
+                "watts": found.watts.tolist(),
+                "saturation_rps": found.saturation_rps,
+                "idle_w": found.idle_w,
+                "memory_bound": bool(found.memory_bound),
+            }
+            for cell, found in self._read.items()
+        }
+
+    def take_up(self, record: Mapping[str, Any]) -> None:
+        """Take up what `record` returned for the same replica under the same workload."""
+        for cell, found in record.items():
+            self._read[int(cell)] = _Readings(
+                rates_rps=np.asarray(found["rates_rps"]),
+                latencies_ms={(name, at): np.asarray(curve) for name, at, curve in found["latencies_ms"]},
+                concurrency=np.asarray(found["concurrency"]),
+                watts=np.asarray(found["watts"]),
+                saturation_rps=found["saturation_rps"],
+                idle_w=found["idle_w"],
+                memory_bound=found["memory_bound"],
+            )
 
 
 _COARSE = 0

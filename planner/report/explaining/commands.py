@@ -71,13 +71,13 @@ def explain(
     if plan is None:
         raise ValueError("explain: name a plan (its folder or plan.json), or a shape with --shape")
     from planner.explain.explanation import explain as explain_plan
-    from planner.explain.files import plan_at
+    from planner.explain.files import plan_at, timings_at
     from planner.report.explaining.explanation import print_explanation
 
     asked = plan_at(plan)
     if shapes not in ("auto", "all", "used"):
         raise ValueError(f"--shapes {shapes}: write auto, all or used")
-    found = explain_plan(asked, time_limit_s, whole, shapes)  # type: ignore[arg-type]
+    found = explain_plan(asked, time_limit_s, whole, shapes, timings_at(plan))  # type: ignore[arg-type]
     if report is not None:
         from planner.report.html import write_report
 
@@ -107,13 +107,13 @@ def why_not(
     as_json: AsJson = False,
 ) -> None:
     """Say what something else would cost, what forbids it, or which shape beats it."""
-    from planner.explain.files import plan_at
+    from planner.explain.files import plan_at, timings_at
     from planner.explain.why_not import Choice
     from planner.explain.why_not import why_not as ask
     from planner.report.explaining.answers import print_why_not
 
     choice = Choice(llm, accelerator, tp, pp, dp, ep, weights, role, server, site, count)
-    found = ask(plan_at(plan), choice, time_limit_s)
+    found = ask(plan_at(plan), choice, time_limit_s, timings_at(plan))
     if as_json:
         out.print_json(json.dumps(found.record()))
     else:
@@ -132,11 +132,13 @@ def alternatives(
 ) -> None:
     """Find plans nearly as cheap: fewest sites, least power, fewest accelerator types, moves, least capex."""
     from planner.explain.alternatives import alternatives as find
-    from planner.explain.files import plan_at
+    from planner.explain.files import plan_at, timings_at
     from planner.report.explaining.answers import print_alternatives
 
     base = plan_at(plan)
-    found = list(find(base, within, time_limit_s, None if against is None else plan_at(against)))
+    found = list(
+        find(base, within, time_limit_s, None if against is None else plan_at(against), timings_at(plan))
+    )
     if output is not None:
         for one in found:
             folder = output / one.wish.replace(" ", "-")

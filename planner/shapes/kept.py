@@ -1,0 +1,147 @@
+"""Timings kept in a file beside a plan, for those who ask about the plan later.
+
+What is kept is what was read of each replica under each workload (rates, latencies, watts on a few loads), by
+a name that holds everything it was computed from: the LLM, server and accelerator as the catalog has them,
+how the replica is cut, and what engine and options were asked for. A file of another performance model is not
+taken up, so what is stale is timed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from planner.catalog import Accelerator, Server
+from planner.catalog.llm import LLM
+from planner.files import write_json_atomic
+from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, TimedReplica
+from planner.performance.types import ReplicaModel
+from planner.performance.version import model_version
+from planner.shapes.enumerate import Enumeration
+from planner.shapes.timings import Timings, written_profile
+
+FILE = "timings.json"
+"""Name of the file in the folder of a plan."""
+
+KEPT_PROVIDERS = frozenset({"analytic"})
+"""Who times replicas from nothing but this package: other packages may change without a new version here."""
+
+
+class KeptTimings(Timings):
+    """Timings that can be written to a file and taken up again.
+
+    Args:
+        known: what `record` returned, of this performance model; {}: nothing.
+    """
+
+    def __init__(self, known: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.known: Mapping[str, Any] = known or {}
+        self._names: dict[ReplicaModel, str] = {}
+
+    def shapes(self, llm: LLM, server: Server, accelerator: Accelerator, **asked: Any) -> Enumeration:
+        """Return every shape of `llm` on `server` (see `Timings.shapes`)."""
+        found = super().shapes(llm, server, accelerator, **asked)
+        new = [replica for replica in found.replicas if replica not in self._names]
+        if new:
+            options = sorted((name, str(value)) for name, value in asked.items() if name not in LISTS)
+            base = _digest(repr((llm, server, accelerator, options)))
+            for replica in new:
+                if replica.provider in KEPT_PROVIDERS:
+                    self._names[replica] = f"{replica.shape.name}/{replica.shape.role}/{base}"
+        return found
+
+    def columns(
+        self,
+        replicas: Sequence[ReplicaModel],
+        profile: RequestProfile,
+        objectives: Sequence[LatencyObjective],
+    ) -> list[list[ServiceColumn]]:
+        """Return the service columns `[replica][objective]` (see `service_columns`)."""
+        pools = self._replicas.setdefault(written_profile(profile), {})
+        for replica, about in self._kept(replicas, profile):
+            if replica not in pools and "readings" in about:
+                pools[replica] = TimedReplica(replica, profile)
+                pools[replica].take_up(about["readings"])
+        return super().columns(replicas, profile, objectives)
+
+    def saturated_rps(self, replicas: Sequence[ReplicaModel], profile: RequestProfile) -> list[float]:
+        """Return the rate at which each replica has no time left, requests/s."""
+        known = self._saturated.setdefault(written_profile(profile), {})
+        for replica, about in self._kept(replicas, profile):
+            if "saturated_rps" in about:
+                known.setdefault(replica, about["saturated_rps"])
+        return super().saturated_rps(replicas, profile)
+
+    def awake_w(self, replica: ReplicaModel | None, profile: RequestProfile | None) -> int:
+        """Return the watts that a replica draws above idle while it is in service."""
+        if replica is not None and profile is not None:
+            for _, about in self._kept([replica], profile):
+                if "awake_w" in about:
+                    self._awake.setdefault((written_profile(profile), replica), about["awake_w"])
+        return super().awake_w(replica, profile)
+
+    def _kept(
+        self, replicas: Sequence[ReplicaModel], profile: RequestProfile
+    ) -> list[tuple[ReplicaModel, Mapping[str, Any]]]:
+        """Return the replicas of which something is kept under a profile, with it."""
+        by_name = self.known.get(_profile_name(written_profile(profile)), {})
+        if not by_name:
+            return []
+        return [(r, by_name[name]) for r in replicas if (name := self._names.get(r, "")) in by_name]
+
+    def record(self) -> dict[str, Any]:
+        """Return everything that was timed, by profile and by name of the replica."""
+        kept: dict[str, dict[str, dict[str, Any]]] = {}
+
+        def of(profile: Any, replica: ReplicaModel) -> dict[str, Any]:
+            return kept.setdefault(_profile_name(profile), {}).setdefault(self._names[replica], {})
+
+        for profile, pools in self._replicas.items():
+            for replica, pool in pools.items():
+                if replica in self._names:
+                    of(profile, replica)["readings"] = pool.record()
+        for profile, rates in self._saturated.items():
+            for replica, rate in rates.items():
+                if replica in self._names:
+                    of(profile, replica)["saturated_rps"] = rate
+        for (profile, replica), watts in self._awake.items():  # type: ignore[misc]
+            if replica in self._names:
+                of(profile, replica)["awake_w"] = watts
+        return kept
+
+
+LISTS = frozenset({"engines", "precisions", "power_caps_w", "roles"})
+"""Options that say which shapes are looked at; what each is stands in its name."""
+
+
+def keep_timings(timings: KeptTimings, folder: Path) -> None:
+    """Write what was timed into the folder of a plan; nothing where a number cannot be written."""
+    try:
+        write_json_atomic(
+            folder / FILE, {"performance_model": model_version(), "timed": timings.record()}, indent=None
+        )
+    except ValueError:  # a latency without end: it is timed again by those who need it
+        return
+
+
+def kept_timings(folder: Path) -> KeptTimings:
+    """Return the timings in the folder of a plan; none where there is no file, or of another model."""
+    try:
+        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if found["performance_model"] == model_version():
+            return KeptTimings(found["timed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return KeptTimings()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _profile_name(written: Any) -> str:
+    return _digest(repr(written))
