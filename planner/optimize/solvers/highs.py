@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from ortools.math_opt import model_pb2
 from ortools.math_opt.python import mathopt
+from ortools.math_opt.solvers import highs_pb2
 
 from planner.optimize.program import Arrays, Floats
 from planner.optimize.solvers.outcome import Outcome, SolverFailure
@@ -95,10 +96,23 @@ def solve_integer(
     node_limit: int | None = None,
     hint: Floats | None = None,
     on_line: Callable[[str], None] | None = None,
+    enough: float | None = None,
+    sub_searches: bool = True,
 ) -> Outcome:
     """Solve the program with the columns `integer` integer and the others continuous.
 
-    `on_line` is told every line of HiGHS's log as it appears.
+    Args:
+        arrays: the program.
+        integer: (columns,) which columns are whole.
+        time_limit_s: wall clock.
+        relative_gap: stop at this proven gap.
+        seed: of the search.
+        node_limit: stop after so many nodes.
+        hint: (columns,) values to start from.
+        on_line: told every line of HiGHS's log as it appears.
+        enough: stop at a solution that costs no more than this, proven or not.
+        sub_searches: look for solutions in smaller programs around the relaxation. Programs with few
+            whole columns find theirs by branching, several times as fast.
 
     Raises:
         SolverFailure: HiGHS ended with an error.
@@ -109,6 +123,7 @@ def solve_integer(
         relative_gap_tolerance=relative_gap,
         random_seed=seed,
         node_limit=node_limit,
+        highs=_options(None if enough is None else enough * objective_scale(arrays), sub_searches),
     )
     hints = []
     if hint is not None:
@@ -134,6 +149,24 @@ def solve_integer(
     objective = float(arrays.cost @ values)
     optimal = reason == mathopt.TerminationReason.OPTIMAL
     return Outcome("optimal" if optimal else "feasible", values, objective, bound, seconds)
+
+
+SUB_SEARCHES = (
+    "mip_heuristic_run_rins",
+    "mip_heuristic_run_rens",
+    "mip_heuristic_run_root_reduced_cost",
+)
+
+
+def _options(target: float | None, sub_searches: bool) -> highs_pb2.HighsOptionsProto:
+    """Return options that MathOpt has no names of its own for."""
+    options = highs_pb2.HighsOptionsProto()
+    if target is not None:
+        options.double_options["objective_target"] = target
+    if not sub_searches:
+        for name in SUB_SEARCHES:
+            options.bool_options[name] = False
+    return options
 
 
 def solve_linear(arrays: Arrays, time_limit_s: float = 600.0) -> LinearOutcome:

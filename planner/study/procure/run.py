@@ -74,6 +74,9 @@ class Procurement:
         return conditional_value_at_risk(self.solved.costs, probabilities, self.study.cvar_level)
 
 
+TIMING = "timing servers and laying out sites"
+"""What comes before the program; told as a stage."""
+
 Heard = Callable[[Procurement], None]
 """Given the procurement whenever something worth keeping was added."""
 
@@ -143,7 +146,7 @@ def run_procure(
     study = opened.study
     question = opened.question()
     found = Procurement(opened, question)
-    tell("timing servers and laying out sites", None, None)
+    tell(TIMING, None, None)
     setting = found.setting = setting_of(opened, question, kept)
     found.assembled_s = time.perf_counter() - began
     built = build(setting)

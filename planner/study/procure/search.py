@@ -4,11 +4,14 @@ Which discounts are taken is decided first, all else continuous: a small program
 them fixed, what is ordered, sold, rented and turned to liquid is made whole; with that fixed, what runs where
 falls apart into small pieces. Where plan and bound are further apart than the gap asked for, orders are
 decided again with every discount free, and in the end the whole program is searched from the plan found.
+
+Where there is an earlier plan that does not do any more, only what it or the relaxation orders, rents and
+sells is decided anew, near the amounts of both: a tenth of the whole counts, and the search ends at the first
+plan that is near enough to the bound.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,12 +29,13 @@ from planner.study.procure.program import Built
 COMMITMENTS = ("order", "tier", "chosen", "retire", "rent", "liquid", "open")
 """Decisions that are whole in the first stage; what runs where follows in the second."""
 
-DISCOUNT_GAP, FIRST_GAP, NEAR_GAP, SECOND_GAP, RUN_GAP = 0.15, 0.3, 0.5, 0.6, 0.1
-"""Shares of the gap asked for that the stages are solved to: which discounts; what to buy with them, or near
-an earlier plan, or with every discount; where it runs."""
+DISCOUNT_GAP, FIRST_GAP, SECOND_GAP, RUN_GAP = 0.15, 0.3, 0.6, 0.1
+"""Shares of the gap asked for that the stages are solved to: which discounts; what to buy with them, or with
+every discount free; where it runs."""
 
-PROOF_GAP = 0.35
-"""The first of these shares where there is an earlier plan: mostly only the bound is wanted."""
+MEND_GAP, MEND_ENOUGH, RUN_ENOUGH = 0.5, 0.8, 0.98
+"""Shares of the gap asked for: what mending an earlier plan is solved to, and above the bound what is near
+enough for what to buy and for where it runs."""
 
 DISCOUNTS = "which discounts"
 """The first stage; a start would only keep HiGHS from stopping at the bound that is wanted."""
@@ -42,8 +46,15 @@ LAST = "buying and running together"
 STAGE_TIME = 0.5
 """Share of the time left that each stage before the last may take."""
 
-NEAR, NEAR_SERVERS = (0.7, 1.4), 3.0
-"""An order near an earlier one: between these shares of it, and this many servers more or less."""
+NEAR, NEAR_COUNTS, ROUNDED = (0.7, 1.4), 3.0, 1.0
+"""A count near an earlier one and the relaxation's: between these shares of the earlier, so much more or
+less; and so far beyond either rounding of the relaxation's."""
+
+RUN_WINDOW = 3.0
+"""How far counts of servers that run may be from those they were bought for."""
+
+LEAST_S = 1.0
+"""Time for making what is not whole as cheap as it can be, at least."""
 
 Tell = Callable[[str, float | None, float | None], None]
 """Told (stage, cost of the best plan so far, bound), USD; None where there is none yet."""
@@ -143,15 +154,17 @@ class _Search:
     began: float = field(default_factory=time.perf_counter)
 
     def run(self) -> Solved:
-        near = self._taken_up()
-        gap_share = DISCOUNT_GAP if self.hint is None else PROOF_GAP
-        discounts = self._solve(DISCOUNTS, self._columns("chosen"), gap_share, bounds=True)
+        if self.hint is not None:
+            self._take(self._whole(self.aimed.widened(self.hint)))
+        discounts = self._solve(DISCOUNTS, self._columns("chosen"), DISCOUNT_GAP, bounds=True)
         if discounts.status == "infeasible":
             return self._solved("infeasible")
         if not self._reached() and discounts.values is not None:
             chosen = self._fixed_like(self.aimed.arrays, self._columns("chosen"), discounts.values)
-            narrow = chosen if near is None else _bounded(chosen, near)
-            self._commit_and_run(NEAR_GAP if near else FIRST_GAP, narrow)
+            if self.hint is not None:
+                self._mend(self._near(chosen, discounts.values, self.hint))
+            if not self._reached():
+                self._commit_and_run(FIRST_GAP, chosen)
         if not self._reached():
             status = self._commit_and_run(SECOND_GAP, None)
             if status == "infeasible":
@@ -161,23 +174,38 @@ class _Search:
             if last.status == "infeasible" and self.best is None:
                 return self._solved("infeasible")
             if last.values is not None:
-                self._take(self._whole(last.values))
+                self._take(self._settled(last.values))
         if self.best is None:
             return self._solved("unknown")
         return self._solved("optimal" if self._reached() else "feasible")
 
-    def _taken_up(self) -> dict[int, tuple[float, float]] | None:
-        """Take an earlier plan if it still holds; return bounds of orders near it if it does not."""
-        if self.hint is None:
-            return None
-        self._take(self._whole(self.aimed.widened(self.hint)))
-        if self.best is not None:
-            return None
-        near: dict[int, tuple[float, float]] = {}
-        for column in np.flatnonzero(self._columns("order")).tolist():
-            count = float(self.hint[column])
-            near[column] = (math.floor(NEAR[0] * count) - NEAR_SERVERS, NEAR[1] * count + NEAR_SERVERS)
-        return near
+    def _near(self, arrays: Arrays, relaxed: Floats, earlier: Floats) -> Arrays:
+        """Return a program whose commitments are near an earlier plan and a relaxation (0: near both)."""
+        columns = np.flatnonzero(self._columns(*COMMITMENTS))
+        before, now = earlier[columns], relaxed[columns]
+        least = np.minimum(np.floor(NEAR[0] * before) - NEAR_COUNTS, np.floor(now) - ROUNDED)
+        most = np.maximum(np.ceil(NEAR[1] * before) + NEAR_COUNTS, np.ceil(now) + ROUNDED)
+        most = np.where((before > 0) | (now > NOTHING), most, 0.0)
+        return _bounded(arrays, columns, least, most)
+
+    def _mend(self, arrays: Arrays) -> None:
+        """Decide a narrow program, then what runs where, near where it has it; take the plan."""
+        stage, commitments = "what to buy near the earlier plan", self._columns(*COMMITMENTS)
+        first = self._solve(stage, commitments, MEND_GAP, arrays=arrays, enough=MEND_ENOUGH)
+        if first.values is None:
+            return
+        known = self._fixed_like(self.aimed.arrays, commitments, first.values)
+        columns = np.flatnonzero(self._columns("servers"))
+        now = first.values[columns]
+        window = _bounded(known, columns, np.floor(now) - RUN_WINDOW, np.ceil(now) + RUN_WINDOW)
+        for narrow in (window, known):
+            second = self._solve(
+                "where it runs", self._whole_columns, RUN_GAP, arrays=narrow, enough=RUN_ENOUGH
+            )
+            if second.values is not None:
+                self._take(self._settled(second.values))
+            if self._reached():
+                return
 
     def _commit_and_run(self, gap_share: float, arrays: Arrays | None) -> str:
         """Decide what is bought, then where it runs; take the plan if there is one. Return the status.
@@ -190,8 +218,19 @@ class _Search:
             known = self._fixed_like(self.aimed.arrays, commitments, first.values)
             second = self._solve("where it runs", self._whole_columns, RUN_GAP, arrays=known)
             if second.values is not None:
-                self._take(self._whole(second.values))
+                self._take(self._settled(second.values))
         return first.status
+
+    def _settled(self, values: Floats) -> Floats:
+        """Return a solution with whole counts exactly whole and all else as cheap as these let it be.
+
+        A search that ends early leaves what follows from its counts (installation, servers of an order
+        at a discount) dearer than it need be, and the tables would not add up to what it states.
+        """
+        decided = self._whole_columns & ~self._columns("tier")
+        whole = self._fixed_like(self.aimed.arrays, decided, values)
+        best = highs.solve_linear(whole, max(self._left_s(), LEAST_S))
+        return self._whole(best.values if best.status == "optimal" else values)
 
     @property
     def _whole_columns(self) -> NDArray[np.bool_]:
@@ -213,6 +252,11 @@ class _Search:
         gap = relative_gap_of(self.objective, self.bound) if self.best is not None else np.inf
         return gap <= max(self.effort.relative_gap, NUMERICAL_GAP)
 
+    def _within(self, share: float) -> float:
+        """Return the objective that is a share of the gap asked for above the bound, USD."""
+        gap = max(self.effort.relative_gap, NUMERICAL_GAP) * share
+        return self.bound / (1 - gap) if self.bound >= 0 else self.bound * (1 - gap)
+
     def _solve(
         self,
         stage: str,
@@ -221,7 +265,18 @@ class _Search:
         *,
         bounds: bool = False,
         arrays: Arrays | None = None,
+        enough: float | None = None,
     ) -> Outcome:
+        """Run HiGHS for a stage.
+
+        Args:
+            stage: its name.
+            integer: columns that are whole.
+            gap_share: share of the gap asked for that it is solved to.
+            bounds: whether its bound holds for the whole program.
+            arrays: a narrower program; None: the whole one.
+            enough: share of the gap asked for above the bound at which a solution will do.
+        """
         left = self._left_s()
         if left <= 0:
             return Outcome("unknown", None, np.inf, -np.inf, 0.0)
@@ -234,6 +289,8 @@ class _Search:
             relative_gap=max(self.effort.relative_gap, NUMERICAL_GAP) * gap_share,
             hint=self.best if arrays is None and stage != DISCOUNTS else None,
             on_line=self._listener(stage, bounds),
+            enough=None if enough is None or not np.isfinite(self.bound) else self._within(enough) * MICRO,
+            sub_searches=stage != DISCOUNTS,
         )
         if bounds and outcome.status != "infeasible":
             self.bound = max(self.bound, outcome.bound / MICRO)
@@ -279,6 +336,9 @@ class _Search:
         return Solved(self.built, status, values, self.objective, bound, seconds)
 
 
+NOTHING = 1e-6
+"""A count of less is none."""
+
 NUMERICAL_GAP = 1e-6
 """A gap of nothing, in doubles over sums of millions of dollars."""
 
@@ -307,12 +367,11 @@ def _fixed(arrays: Arrays, fixed: Mapping[int, float]) -> Arrays:
     return replace(arrays, column_lower=lower, column_upper=upper)
 
 
-def _bounded(arrays: Arrays, bounds: Mapping[int, tuple[float, float]]) -> Arrays:
+def _bounded(arrays: Arrays, columns: NDArray[np.int64], least: Floats, most: Floats) -> Arrays:
     """Return the program with narrower bounds of some columns, as far as its own allow them."""
     lower, upper = arrays.column_lower.copy(), arrays.column_upper.copy()
-    for column, (low, high) in bounds.items():
-        lower[column] = min(max(low, arrays.column_lower[column]), arrays.column_upper[column])
-        upper[column] = max(min(high, arrays.column_upper[column]), lower[column])
+    upper[columns] = np.maximum(np.minimum(upper[columns], most), lower[columns])
+    lower[columns] = np.minimum(np.maximum(lower[columns], least), upper[columns])
     return replace(arrays, column_lower=lower, column_upper=upper)
 
 
