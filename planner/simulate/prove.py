@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.performance.service import service_columns
+from planner.performance.types import ReplicaModel
 from planner.plan.content import pools_of
 from planner.plan.reuse import Reuse
 from planner.plan.service_table import ServiceTable, objective_at, request_profile
@@ -53,6 +54,9 @@ CALM_CV = 1.5
 """Burstiness up to which a pool counts as larger than one replica. Real bursts follow one another, those of
 a replay do not, so pooling helps less than it seems: two replicas that the replay found enough for the Azure
 code trace (burstiness 4.6) instead of five missed their p99 on minutes not used for sizing."""
+
+LEAST_RAISE = 1.01
+"""Rates that replays find less than this factor above are left as they are."""
 
 DECIMALS = 4  # of the factors that are kept
 
@@ -204,7 +208,7 @@ class _Rates:
         """Raise rates that replays find higher, where a pool could then do with a replica less."""
         raised = False
         for workload, shape, factor in self._found(plan, WORTH_A_LOOK):
-            if factor > self._now(workload, shape) * 1.01:
+            if factor > self._now(workload, shape) * LEAST_RAISE:
                 self.refined.setdefault(workload, {})[shape] = factor
                 raised = True
         return raised
@@ -225,29 +229,44 @@ class _Rates:
         single = {(r.workload, r.pools[0]) for r in plan.routes if len(r.pools) == 1 and r.rate_rps > 0}
         busy = {name: sum(u.load for u in plan.pools if u.pool == name) for name in pools}
         survives = bool(self._question.scenario.reliability.survive)
-        found: dict[tuple[str, str], float] = {}
+        keys: list[tuple[tuple[str, str, int, float], ReplicaModel]] = []
         for used in plan.pools:
             workload = self._question.scenario.workload(used.workload)
-            objective = objective_at(workload, used.rtt_ms)
             replica = table.replica(used.pool) if (used.workload, used.pool) in single else None
             count = pools[used.pool].count
-            if workload.slo is None or objective is None or replica is None or not replica.fits:
+            if workload.slo is None or objective_at(workload, used.rtt_ms) is None:
+                continue
+            if replica is None or not replica.fits:
                 continue
             if worth and (count < 2 or busy[used.pool] / (count - 1) > worth):
                 continue
             # what a failure leaves of a pool has to keep the promise as well
             size = max(count // 2, 1) if survives else count
             size = 1 if workload.burstiness_cv > CALM_CV else size
-            shape = replica.shape.name
-            key = (used.workload, shape, min(size, LARGEST_POOL), used.rtt_ms)
-            if key not in self._known:
-                profile = request_profile(workload)
-                alone = service_columns([replica], profile, [objective])[0][0].rate_rps
-                rate = refined_rate(replica, profile, objective, key[2]).rate_rps
-                self._known[key] = round(rate / alone, DECIMALS) if alone > 0 else 1.0
-            at = (used.workload, shape)
-            found[at] = min(found.get(at, math.inf), self._known[key])
+            key = (used.workload, replica.shape.name, min(size, LARGEST_POOL), used.rtt_ms)
+            keys.append((key, replica))
+        found: dict[tuple[str, str], float] = {}
+        # The lowest rate of a shape counts: small pools and long round trips first. One that is not above the
+        # rate of now settles it.
+        for key, replica in sorted(keys, key=lambda pair: (pair[0][:2], pair[0][2], -pair[0][3])):
+            at = key[:2]
+            if worth and found.get(at, math.inf) <= self._now(*at) * LEAST_RAISE:
+                continue
+            found[at] = min(found.get(at, math.inf), self._factor(key, replica))
         return [(workload, shape, factor) for (workload, shape), factor in found.items()]
+
+    def _factor(self, key: tuple[str, str, int, float], replica: ReplicaModel) -> float:
+        """Return the rate that replays of a pool find over that of the formulas, remembered."""
+        name, _, size, rtt_ms = key
+        if key not in self._known:
+            workload = self._question.scenario.workload(name)
+            objective = objective_at(workload, rtt_ms)
+            assert objective is not None
+            profile = request_profile(workload)
+            alone = service_columns([replica], profile, [objective])[0][0].rate_rps
+            rate = refined_rate(replica, profile, objective, size).rate_rps
+            self._known[key] = round(rate / alone, DECIMALS) if alone > 0 else 1.0
+        return self._known[key]
 
 
 def _misses(seen: WorkloadReplay, slo: Slo | None) -> bool:

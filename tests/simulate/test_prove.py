@@ -8,6 +8,7 @@ from planner.plan.verify import verify
 from planner.simulate import prove
 from planner.simulate.prove import solve_and_replay
 from planner.simulate.refine import RefinedRate
+from planner.topology import load_question
 from tests.plan.questions import changed
 
 
@@ -89,3 +90,29 @@ def test_a_miss_takes_the_rate_that_its_pool_keeps_alone(monkeypatch):
     assert list(proved.refined["chat"].values()) == [0.9]
     assert proved.plan.scenario["performance"]["derate"] == {}
     assert verify(proved.plan) == []
+
+
+def test_one_rate_that_is_no_higher_settles_a_shape(monkeypatch):
+    """Pools and round trips of a shape share its lowest rate: the others are not replayed after it."""
+    question = load_question(changed(workload={"rate_rps": 285}), ())
+    plan = solve(question)
+    calls: list[int] = []
+
+    def counted(factor: float) -> Callable[..., RefinedRate]:
+        refine = found(factor)
+
+        def call(*args):
+            calls.append(args[3])
+            return refine(*args)
+
+        return call
+
+    monkeypatch.setattr(prove, "WORTH_A_LOOK", 100.0)
+    shapes = {(used.workload, used.pool.split("/", 1)[1]) for used in plan.pools}
+    monkeypatch.setattr(prove, "refined_rate", counted(1.0))
+    assert not prove._Rates(question).raise_where_it_pays(plan)
+    assert len(calls) == len(shapes)
+    calls.clear()
+    monkeypatch.setattr(prove, "refined_rate", counted(1.2))
+    assert prove._Rates(question).raise_where_it_pays(plan)
+    assert len(calls) > len(shapes)
