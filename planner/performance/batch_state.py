@@ -8,6 +8,8 @@ import numpy.typing as npt
 from planner.performance.load_model import LoadModel, Pace, full_cache_per_ms
 from planner.performance.profile import RequestProfile
 from planner.performance.queueing import Occupancy, occupancy, pool_levels
+from planner.performance.remember import remember
+from planner.scenario.distributions import TokenDistribution
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -42,7 +44,7 @@ def batch_state(
     iteration = _over_levels(levels, model, speed.iteration_ms)
     steps = model.steps
     departures = np.maximum(levels, 1e-9) / (steps * iteration)
-    bursts = _bursts(profile)
+    bursts = (profile.burstiness_cv**2 - 1.0) * _kept_of_bursts(profile.output_tokens)
     peaked = _peakedness(model, 1.0 + bursts, rate, speed, levels, departures)
     # the limit is kept in the last state only: there as many prompts enter as requests leave
     state = occupancy(rate, departures, levels, pool_size, peaked)
@@ -53,7 +55,7 @@ def batch_state(
     holding = steps * iteration + _HELD_BEFORE_DECODE * iteration + cost
     full = np.maximum(levels, 1e-9) / holding
     full[:, -1] = full_cache_per_ms(model)
-    young = 1.0 + bursts * _cache_in_bursts(profile)
+    young = 1.0 + bursts * _cache_in_bursts(profile.output_tokens, profile.input_tokens.mean)
     held = _peakedness(model, young, rate, speed, levels, departures) + model.memory_spread
     memory = occupancy(rate, full, levels, pool_size, np.maximum(held, _LEAST_SPREAD))
     waiting = _REALLY_BLOCKED * memory.waiting
@@ -77,24 +79,29 @@ def _over_levels(levels: FloatArray, model: LoadModel, by_node: FloatArray) -> F
     return np.stack([np.interp(busy, model.levels, row) for row in by_node])
 
 
-def _bursts(profile: RequestProfile) -> float:
-    """Peakedness beyond 1 of an infinite-server queue: (cv^2-1) (1-Gini of the answer lengths)."""
-    output = profile.output_tokens.points(64)
+@remember
+def _kept_of_bursts(output_tokens: TokenDistribution) -> float:
+    """1 - Gini of the answer lengths.
+
+    Times cv^2 - 1 it is the peakedness beyond 1 of an infinite-server queue.
+    """
+    output = output_tokens.points(64)
     gini = float(np.abs(output[:, None] - output[None, :]).mean() / (2 * output.mean()))
-    return (profile.burstiness_cv**2 - 1.0) * (1.0 - gini)
+    return 1.0 - gini
 
 
-def _cache_in_bursts(profile: RequestProfile) -> float:
+@remember
+def _cache_in_bursts(output_tokens: TokenDistribution, prompt_tokens: float) -> float:
     """Cache of the requests of a burst, squared, over that of as many requests of any age.
 
     A request of age t tokens holds its prompt and t; a burst's effect at age t is weighed by the
     square of the share S(t) still there: integral of ((I + t) S)^2 over that of (h S)^2, with h the
     mean held.
     """
-    answers = profile.output_tokens.points(256)
+    answers = output_tokens.points(256)
     age = np.linspace(0.0, answers[-1], 512)
     alive = 1.0 - np.searchsorted(answers, age, side="right") / len(answers)
-    held = profile.input_tokens.mean + age
+    held = prompt_tokens + age
     mean = (held * alive).sum() / alive.sum()
     return float(((held * alive) ** 2).sum() / (mean**2 * (alive**2).sum()))
 

@@ -37,6 +37,19 @@ def decode_batch(sequences: ArrayInput, context_tokens: ArrayInput) -> Batch:
     return Batch(count, context, nothing, nothing, nothing)
 
 
+def decode_or_fill(sequences: Array, context_tokens: float, chunk_tokens: float) -> Batch:
+    """Return batches of shape [2, ...]: some that only decode, and as many that process one chunk each."""
+    nothing = np.zeros_like(sequences)
+    prompts = np.full_like(sequences, min(chunk_tokens, 1.0))
+    return Batch(
+        np.stack([sequences, nothing]),
+        np.stack([np.full_like(sequences, context_tokens), nothing]),
+        np.stack([nothing, np.full_like(sequences, chunk_tokens)]),
+        np.stack([nothing, nothing]),
+        np.stack([nothing, prompts]),
+    )
+
+
 def prompt_batch(new_tokens: ArrayInput, cached_tokens: ArrayInput) -> Batch:
     """Return a batch that processes one prompt."""
     new, cached = np.broadcast_arrays(

@@ -20,6 +20,7 @@ from planner.performance.load_model import (
     Pace,
     load_model,
     pace,
+    points,
     saturation_per_ms,
     service_curvature,
 )
@@ -192,7 +193,7 @@ def _line_shape(model: LoadModel, profile: RequestProfile) -> tuple[float, ...]:
     The curvature of the cost is rounded, so that the replicas of a workload share their tables.
     """
     curvature = _CURVATURES[np.abs(_CURVATURES - service_curvature(model)).argmin()]
-    lengths = profile.input_tokens.points(_LINE_LENGTHS)
+    lengths = points(profile.input_tokens, _LINE_LENGTHS)
     lengths = lengths / lengths.mean()
     return tuple((lengths * (1.0 + curvature * lengths)).tolist())
 

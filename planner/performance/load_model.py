@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.performance.profile import RequestProfile
-from planner.performance.renewal import CountTable
+from planner.performance.remember import MOST_ARRAYS, remember, remembering
+from planner.performance.renewal import Counts, CountTable
 from planner.performance.step_table import Axis, StepTable, bilinear, step_table
 from planner.performance.types import ReplicaModel
+from planner.scenario.distributions import TokenDistribution
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,6 +31,12 @@ _LOST_PROMPT = 0.75
 not fit (measured in saturated replays: 0.7 to 1.0 for prompts of 200 to 4,000 tokens)."""
 
 _THIRDS = np.asarray([1 / 6, 1 / 2, 5 / 6])  # middles of equal thirds of a distribution
+_PAIRS = [
+    (i, j, (1.0 if i == j else 2.0) / len(_THIRDS) ** 2)
+    for i, j in combinations_with_replacement(range(len(_THIRDS)), 2)
+]
+"""Thirds of what comes before and after a prompt, and the weight of each pair."""
+
 _FULLEST = 0.98  # shares of time are cut there: queues are not stable beyond
 _ROUNDING = 1e-6  # iterations: a prompt that just fills one does not begin another
 
@@ -91,16 +99,28 @@ class LoadModel:
         return np.asarray(np.maximum(self.budget - level, 1.0))
 
 
+@remembering(MOST_ARRAYS)
+def points(tokens: TokenDistribution, number: int) -> FloatArray:
+    """Equally likely lengths that stand for a distribution (see `TokenDistribution.points`)."""
+    return tokens.points(number)
+
+
+@remember
+def _longest(tokens: TokenDistribution) -> float:
+    """The length that one request in a thousand exceeds, tokens."""
+    return float(tokens.quantile(0.999))
+
+
 def load_model(replica: ReplicaModel, profile: RequestProfile) -> LoadModel | None:
     """Prepare a replica for a workload; None when it cannot hold a single request."""
     if not replica.fits:
         return None
     role = replica.shape.role
     inputs, outputs = profile.input_tokens, profile.output_tokens
-    lengths = inputs.points(LENGTHS)
+    lengths = points(inputs, LENGTHS)
     prefix = np.floor(lengths * profile.prefix_hit_rate)
     prompt = np.maximum(lengths - prefix, 1.0)
-    steps = float(np.maximum(outputs.points(256) - 1.0, 0.0).mean()) if role != "prefill" else 0.0
+    steps = float(np.maximum(points(outputs, 256) - 1.0, 0.0).mean()) if role != "prefill" else 0.0
     output_second = outputs.moments()[1]
     grown = 0.5 * output_second / outputs.mean if steps else 0.0
     held = inputs.mean + grown
@@ -111,7 +131,7 @@ def load_model(replica: ReplicaModel, profile: RequestProfile) -> LoadModel | No
     memory_bound = fitting < roomy
     if memory_bound:
         fitting = max(int(fitting - _LOST_PROMPT * inputs.mean / held), 1)
-    longest = float(inputs.quantile(0.999) + outputs.quantile(0.999))
+    longest = _longest(inputs) + _longest(outputs)
     table = step_table(replica, fitting, held, longest)
     budget = float(replica.max_batched_tokens)
     prefills = role != "decode"
@@ -209,6 +229,7 @@ def pace(model: LoadModel, rate: FloatArray, counts: CountTable) -> Pace:
         return Pace(bare, np.zeros_like(both), both)
     cost = np.broadcast_to(model.cost_ms[:, 0], (len(rate), len(bare)))
     fullest = model.table.step_ms(model.levels, None, model.room(model.levels), float(model.prefix.mean()))
+    around = _around(counts)
     for _ in range(3):
         share = np.minimum(rate[:, None] * cost, _FULLEST)
         # prompts arrive in long iterations more often than in short ones: E[T^2]/E[T], with the
@@ -216,14 +237,19 @@ def pace(model: LoadModel, rate: FloatArray, counts: CountTable) -> Pace:
         varied = cost**2 * (1.0 + model.prompt_spread) * rate[:, None] * counts.cv**2 / (1.0 - share**2)
         met = rate[:, None] * np.minimum(bare / (1.0 - share) + varied, np.maximum(fullest, bare))
         # a prompt shares its iteration with those before and those after it
-        thirds = counts.at(_THIRDS).within(met[..., None] / 2.0)
+        thirds = around.within(met[..., None] / 2.0)
+        together = np.stack([1.0 + thirds[..., i] + thirds[..., j] for i, j, _ in _PAIRS])
         cost = np.zeros_like(met)
-        for i, j in combinations_with_replacement(range(len(_THIRDS)), 2):
-            weight = (1.0 if i == j else 2.0) / len(_THIRDS) ** 2
-            together = 1.0 + thirds[..., i] + thirds[..., j]
-            cost = cost + weight * model.prompt_cost_ms(model.levels, together)
+        for (_, _, weight), each in zip(_PAIRS, model.prompt_cost_ms(model.levels, together), strict=True):
+            cost = cost + weight * each
     share = np.minimum(rate[:, None] * cost, _FULLEST)
     return Pace(bare, cost, np.asarray(bare / (1.0 - share)))
+
+
+@remembering(MOST_ARRAYS)
+def _around(counts: CountTable) -> Counts:
+    """Arrivals around a prompt: middles of equal thirds of their distribution."""
+    return counts.at(_THIRDS)
 
 
 def saturation_per_ms(model: LoadModel) -> float:

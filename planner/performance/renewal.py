@@ -43,7 +43,7 @@ _LOAD_CELL = np.clip(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WaitTable:
     """The wait for one server over loads.
 
@@ -87,9 +87,11 @@ class Waits:
         """Waits at `load` (0..1), shape [k, m] in and out; loads beyond the last are clamped."""
         clipped = np.clip(load, 0.0, _LOADS[-1])
         row = _LOAD_CELL[(clipped * _LOAD_UNITS + 1e-6).astype(np.int32)]
-        share = (clipped - _LOADS[row]) / (_LOADS[row + 1] - _LOADS[row])
+        below = _LOADS.take(row)
+        share = (clipped - below) / (_LOADS.take(row + 1) - below)
         column = np.arange(self.table.shape[1])
-        low, high = self.table[row, column], self.table[row + 1, column]
+        flat, place = self.table.ravel(), row * np.intp(self.table.shape[1]) + column
+        low, high = flat.take(place), flat.take(place + self.table.shape[1])
         return np.asarray(low + share * (high - low))
 
 
@@ -200,7 +202,7 @@ def _gamma_on_lattice(cv: float, cell: float) -> FloatArray:
     return result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CountTable:
     """Quantiles of the arrivals within a time after an arrival; shape [times, nodes]."""
 
@@ -218,7 +220,11 @@ class CountTable:
         """The counts at fixed probabilities `u` (shape [m])."""
         # counts are whole: the node at or above, not between
         column = np.searchsorted(_COUNT_NODES, np.minimum(u, _COUNT_NODES[-1]), side="left")
-        return Counts(self.counts[:, column], np.asarray(ndtri(np.clip(u, 1e-6, 1 - 1e-6))), self.cv)
+        return Counts(
+            np.ascontiguousarray(self.counts[:, column]),
+            np.asarray(ndtri(np.clip(u, 1e-6, 1 - 1e-6))),
+            self.cv,
+        )
 
 
 @dataclass(frozen=True)
@@ -237,9 +243,11 @@ class Counts:
         row = np.where(
             inside < _COUNT_TIMES[1], 0, np.minimum(place.astype(np.int32) + 1, len(_COUNT_TIMES) - 2)
         )
-        share = (inside - _COUNT_TIMES[row]) / (_COUNT_TIMES[row + 1] - _COUNT_TIMES[row])
+        before = _COUNT_TIMES.take(row)
+        share = (inside - before) / (_COUNT_TIMES.take(row + 1) - before)
         column = np.arange(self.table.shape[1])
-        low, high = self.table[row, column], self.table[row + 1, column]
+        flat, cell = self.table.ravel(), row * np.intp(self.table.shape[1]) + column
+        low, high = flat.take(cell), flat.take(cell + self.table.shape[1])
         near = low + share * (high - low)
         if np.all(time <= last):
             return np.asarray(near)

@@ -159,21 +159,12 @@ class AnalyticReplica:
         sequences, share = np.broadcast_arrays(
             np.asarray(decode_batch, dtype=float), np.asarray(prefill_fraction, dtype=float)
         )
-        decoding = draw.decode_batch(sequences, draw.TYPICAL_CONTEXT_TOKENS)
         chunk = float(self.max_batched_tokens) * self.shape.dp
-        filling = draw.prompt_batch(np.full_like(sequences, chunk), 0.0)
-        watts = [
-            draw.draw_w(
-                self.power,
-                self.work,
-                self.chip,
-                batch,
-                iteration_ms(self.work, self.chip, self.rates, batch),
-            )
-            for batch in (decoding, filling)
-        ]
-        decode_w = np.where(sequences > 0, watts[0], self.idle_w)
-        result: Array = share * watts[1] + (1.0 - share) * decode_w
+        both = draw.decode_or_fill(sequences, draw.TYPICAL_CONTEXT_TOKENS, chunk)
+        times_ms = iteration_ms(self.work, self.chip, self.rates, both)
+        decoding_w, filling_w = draw.draw_w(self.power, self.work, self.chip, both, times_ms)
+        decode_w = np.where(sequences > 0, decoding_w, self.idle_w)
+        result: Array = share * filling_w + (1.0 - share) * decode_w
         return result
 
 

@@ -22,8 +22,10 @@ from scipy.stats import qmc
 from planner.performance.load_model import LoadModel, Pace
 from planner.performance.profile import RequestProfile
 from planner.performance.queueing import Occupancy
-from planner.performance.renewal import CountTable, WaitTable
+from planner.performance.remember import MOST_ARRAYS, remembering
+from planner.performance.renewal import Counts, CountTable, Waits, WaitTable
 from planner.performance.step_table import shared_prefix
+from planner.scenario.distributions import TokenDistribution
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -42,6 +44,30 @@ def _luck() -> FloatArray:
     """The fixed points, shape [dimensions, points], inside the unit cube."""
     sequence = qmc.Sobol(_DRIFT + 1, scramble=True, rng=np.random.default_rng(20240601))
     return np.asarray(np.clip(sequence.random(POINTS).T, 1e-6, 1 - 1e-6))
+
+
+@remembering(MOST_ARRAYS)
+def _lengths(tokens: TokenDistribution, dimension: int) -> FloatArray:
+    """The lengths of the sample, shape [points]."""
+    return tokens.quantile(_luck()[dimension])
+
+
+@remembering(MOST_ARRAYS)
+def _counts_at(table: CountTable, dimension: int) -> Counts:
+    """The counts at the luck of the sample."""
+    return table.at(_luck()[dimension])
+
+
+@remembering(MOST_ARRAYS)
+def _waits_at(table: WaitTable, dimension: int) -> Waits:
+    """The waits at the luck of the sample."""
+    return table.at(_luck()[dimension])
+
+
+@lru_cache(maxsize=_DRIFT + 1)
+def _deviates(dimension: int) -> FloatArray:
+    """The luck of the sample as normal deviates."""
+    return np.asarray(ndtri(_luck()[dimension]))
 
 
 @dataclass(frozen=True)
@@ -110,7 +136,7 @@ class RequestSample:
         if model.prefills:
             # the least loaded replica has up to one request fewer than the average
             self.ttft_ms = admission + self._first_token_ms(np.maximum(level - self._uneven, 0.0))
-        answer = np.maximum(np.round(profile.output_tokens.quantile(luck[_ANSWER])), 1.0)
+        answer = np.maximum(np.round(_lengths(profile.output_tokens, _ANSWER)), 1.0)
         steps = np.maximum(answer - 1.0, 1.0)
         self.tpot_ms = np.zeros_like(self.ttft_ms)
         if model.decodes:
@@ -133,7 +159,7 @@ class RequestSample:
         arrival may be caught behind the rest of one prompt.
         """
         model, waits, luck = self._model, self._gaps.waits, _luck()
-        lines = waits.at(luck[_LINE])
+        lines = _waits_at(waits, _LINE)
         room = model.room(level)
         decoding = bare * model.typical_prompt / room  # its part of the decodes in full iterations
         cost = self._cost_ms(level)
@@ -154,7 +180,7 @@ class RequestSample:
 
     def _first_token_ms(self, level: FloatArray) -> FloatArray:
         model, table, luck = self._model, self._model.table, _luck()
-        tokens = self._profile.input_tokens.quantile(luck[_PROMPT])
+        tokens = _lengths(self._profile.input_tokens, _PROMPT)
         prefix = np.floor(tokens * self._profile.prefix_hit_rate)
         prompt = np.maximum(tokens - prefix, 1.0)
         bare = table.step_ms(np.maximum(level, 1.0)) * (level > 0)
@@ -168,8 +194,8 @@ class RequestSample:
         # longer than an iteration's budget takes whole iterations before its own
         whole = room * (cost + bare * model.typical_prompt / room) / model.typical_prompt
         gate = rest + np.maximum(line / (1.0 + share), line - whole)
-        after = self._gaps.near.at(luck[_AFTER]).within(self._rate * gate)
-        before = self._gaps.calm.at(luck[_BEFORE]).within(self._rate * (iteration - rest))
+        after = _counts_at(self._gaps.near, _AFTER).within(self._rate * gate)
+        before = _counts_at(self._gaps.calm, _BEFORE).within(self._rate * (iteration - rest))
         chunks = np.ceil(prompt / room - _ROUNDING)
         last = prompt - (chunks - 1) * room
         left = np.maximum(room - last, 0.0)
@@ -190,7 +216,7 @@ class RequestSample:
         return np.asarray(line + rest + own)
 
     def _per_token_ms(self, level: FloatArray, state: Occupancy, steps: FloatArray) -> FloatArray:
-        model, table, luck = self._model, self._model.table, _luck()
+        model, table = self._model, self._model.table
         # the batch drifts back to its mean while the request lives; the slower, the less a larger
         # batch is served faster
         ratio = steps * self._restoring / max(model.steps, 1.0)
@@ -202,9 +228,9 @@ class RequestSample:
         itself = 1.0 - self._uneven  # it joins the least loaded replica
         if not model.prefills:
             return np.asarray(
-                table.step_ms(np.clip(kept + drift * ndtri(luck[_SIZES]) + itself, 1.0, state.level[-1]))
+                table.step_ms(np.clip(kept + drift * _deviates(_SIZES) + itself, 1.0, state.level[-1]))
             )
-        counts = self._gaps.counts.at(luck[_AFTER])
+        counts = _counts_at(self._gaps.counts, _AFTER)
         spread = max(model.prompt_spread, 1e-6)
         arriving = (steps - 1.0) / steps  # prompts that arrive in its last iteration are not met
         lived = np.clip(kept + itself, 1.0, state.level[-1])
@@ -221,7 +247,7 @@ class RequestSample:
             np.maximum(self._gaps.counts.cv**2 * expected, 1.0)
         )
         own = np.sqrt(self._gaps.common)
-        drifted = drift * (own * surplus + np.sqrt(1.0 - own**2) * ndtri(luck[_DRIFT]))
+        drifted = drift * (own * surplus + np.sqrt(1.0 - own**2) * _deviates(_DRIFT))
         lived = np.clip(kept + drifted + itself, 1.0, state.level[-1])
         bare = table.step_ms(lived)
         cost = self._cost_ms(lived)
@@ -237,15 +263,15 @@ class RequestSample:
             met = counts.within(self._rate * (window + duration * arriving) + free)
             met = np.maximum(met - shared, 0.0)
             each = cost * model.prompt_cost_ms(lived, np.maximum(alone + met / steps, 1.0)) / usual_cost
-            added = met * each * _gamma_factor(luck[_SIZES], met / spread)
+            added = met * each * _gamma_factor(_deviates(_SIZES), met / spread)
             final = duration + (steps * bare + added - duration) / amplified
             duration = np.maximum((duration + final) / 2, steps * bare)
         fullest = table.step_ms(lived, None, model.room(lived), float(model.prefix.mean()))
         return np.asarray(np.clip(final / steps, bare, np.maximum(fullest, bare)))
 
 
-def _gamma_factor(u: FloatArray, shape: FloatArray) -> FloatArray:
+def _gamma_factor(deviate: FloatArray, shape: FloatArray) -> FloatArray:
     """Quantile of a gamma variable of mean 1 (Wilson and Hilferty), for shapes of about 0.3 up."""
     safe = np.maximum(shape, 0.3)
-    cube = 1.0 - 1.0 / (9.0 * safe) + ndtri(u) / (3.0 * np.sqrt(safe))
+    cube = 1.0 - 1.0 / (9.0 * safe) + deviate / (3.0 * np.sqrt(safe))
     return np.asarray(np.maximum(cube, 0.0) ** 3)

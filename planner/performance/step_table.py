@@ -16,6 +16,7 @@ add up (exactly in the built-in model, up to launch overheads).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -64,19 +65,23 @@ class StepTable:
         prefix: npt.ArrayLike = 0.0,
     ) -> FloatArray:
         """Milliseconds of iterations; arguments broadcast, `context=None` is the reference."""
-        size = np.asarray(batch, dtype=np.float64)
+        size = self.batch.locate(np.asarray(batch, dtype=np.float64))
         tokens = np.asarray(prefill, dtype=np.float64)
+        new: Place | None = None
         if tokens.ndim == 0 and tokens == 0:
-            cell, share = self.batch.locate(size)
+            cell, share = size
             alone = self.base_ms[:, 0]
-            total = np.asarray(alone[cell] + share * (alone[cell + 1] - alone[cell]))
+            low = alone.take(cell)
+            total = np.asarray(low + share * (alone.take(cell + 1) - low))
         else:
-            total = bilinear(self.batch, self.prefill, self.base_ms, size, tokens)
+            new = self.prefill.locate(tokens)
+            total = interpolated(self.base_ms, size, new)
         if context is not None:
-            total = total + bilinear(self.batch, self.context, self.context_ms, size, context)
+            total = total + interpolated(self.context_ms, size, self.context.locate(context))
         behind = np.asarray(prefix, dtype=np.float64)
         if np.any(behind != 0):
-            added = bilinear(self.prefill, self.prefix, self.prefix_ms, tokens, np.abs(behind))
+            new = self.prefill.locate(tokens) if new is None else new
+            added = interpolated(self.prefix_ms, new, self.prefix.locate(np.abs(behind)))
             total = np.maximum(total + np.copysign(added, behind), 0.0)
         return total
 
@@ -90,39 +95,56 @@ def shared_prefix(tokens: npt.ArrayLike, pairs: npt.ArrayLike) -> FloatArray:
     return np.asarray(pairs / np.maximum(count, 1e-9) - count / 2.0)
 
 
+Place = tuple[npt.NDArray[np.intp], FloatArray]
+"""Cells of values on an axis and their positions (0..1) in them."""
+
+
 class Axis:
-    """Ascending whole nodes from 0 or more, with constant-time lookup of the cell of a value."""
+    """Ascending nodes from 0 or more, with constant-time lookup of the cell of a value.
+
+    Nodes between whole numbers count as the next whole one when cells are looked up.
+    """
 
     def __init__(self, nodes: FloatArray) -> None:
         self.nodes = np.asarray(nodes, dtype=np.float64)
-        whole = np.arange(int(self.nodes[-1]) + 1)
-        cell = np.searchsorted(self.nodes, whole, side="right") - 1
-        self._cell = np.clip(cell, 0, len(self.nodes) - 2).astype(np.int32)
-        self._inverse = 1.0 / np.diff(self.nodes)
+        self._first, self._last = float(self.nodes[0]), float(self.nodes[-1])
+        self._cell, self._inverse = _cells(self.nodes.tobytes())
 
     def __len__(self) -> int:
         return len(self.nodes)
 
-    def locate(self, value: npt.ArrayLike) -> tuple[npt.NDArray[np.int32], FloatArray]:
+    def locate(self, value: npt.ArrayLike) -> Place:
         """Cell of each value and its position (0..1) in it; values outside are clamped."""
-        clipped = np.clip(value, self.nodes[0], self.nodes[-1])
-        cell = self._cell[clipped.astype(np.int32)]
-        return cell, (clipped - self.nodes[cell]) * self._inverse[cell]
+        clipped = np.minimum(np.maximum(value, self._first), self._last)
+        cell = self._cell.take(clipped.astype(np.intp))
+        return cell, (clipped - self.nodes.take(cell)) * self._inverse.take(cell)
+
+
+@lru_cache(maxsize=512)
+def _cells(nodes: bytes) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """Return the cell of each whole number up to the last node, and one over the width of each cell."""
+    at = np.frombuffer(nodes, dtype=np.float64)
+    cell = np.searchsorted(at, np.arange(int(at[-1]) + 1), side="right") - 1
+    return np.clip(cell, 0, len(at) - 2), 1.0 / np.diff(at)
 
 
 def bilinear(
     rows: Axis, columns: Axis, table: FloatArray, row: npt.ArrayLike, column: npt.ArrayLike
 ) -> FloatArray:
     """Interpolate `table` [rows, columns] at (row, column), which broadcast; clamped outside."""
-    i, r = rows.locate(row)
-    j, c = columns.locate(column)
-    flat = table.ravel()
-    corner = i * len(columns) + j
-    above = corner + len(columns)
-    low = flat[corner]
-    low = low + c * (flat[corner + 1] - low)
-    high = flat[above]
-    high = high + c * (flat[above + 1] - high)
+    return interpolated(table, rows.locate(row), columns.locate(column))
+
+
+def interpolated(table: FloatArray, row: Place, column: Place) -> FloatArray:
+    """Interpolate `table` [rows, columns] at places on both axes, which broadcast."""
+    (i, r), (j, c) = row, column
+    flat, width = table.ravel(), table.shape[1]
+    corner = i * width + j
+    low = flat.take(corner)
+    low = low + c * (flat.take(corner + 1) - low)
+    corner += width
+    high = flat.take(corner)
+    high = high + c * (flat.take(corner + 1) - high)
     return np.asarray(low + r * (high - low))
 
 
@@ -171,9 +193,10 @@ def step_table(
     return StepTable(Axis(batch), Axis(prefill), base, across, context_ms, across, prefix_ms)
 
 
+@lru_cache(maxsize=512)
 def _grown(last: float, ratio: float, start: float) -> FloatArray:
-    """0, then whole nodes that grow by `ratio` (at least by 1) from `start` to `last`."""
-    nodes = [0.0, np.ceil(start)]
+    """0, then whole nodes that grow by `ratio` (at least by 1) from `start` to `last`; not to be written."""
+    nodes = [0.0, float(np.ceil(start))]
     while nodes[-1] < last:
-        nodes.append(min(max(np.round(nodes[-1] * ratio), nodes[-1] + 1.0), np.ceil(last)))
+        nodes.append(min(max(float(round(nodes[-1] * ratio)), nodes[-1] + 1.0), float(np.ceil(last))))
     return np.asarray(nodes)

@@ -20,8 +20,9 @@ MARGIN = 1.1
 """By how much the other shape must be better: what a shape could save in energy per request is worth less
 (over seven servers and ten LLMs the most saved by a shape ruled out was 4 % of its energy above idle)."""
 
-WAVE = 4
-"""Shapes of a group that are timed before the others of it are looked at again."""
+WAVE = 1
+"""Shapes of a group that are timed before the others of it are looked at again: the fewer, the sooner others
+are ruled out (`S-1` of `benchmarks/scale`: 419 timed with 1, 498 with 4, for the same menu)."""
 
 MS_PER_S = 1000.0
 
