@@ -1,8 +1,8 @@
 """A plan that does not survive a loss where it stands: a few replicas more, on servers that have room.
 
-The program counts places and routes again after a loss; it does not see which replicas the lost server held.
-Often one or two replicas more are enough, and they cost only what they draw. The bound of the program stays
-what it was: it holds for every plan.
+The program knows what the average loss takes; it does not see which replicas the lost server held. Plans that
+are too large to be placed anew, server by server (`placement`), often need one or two replicas more, and
+those cost only what they draw. The bound of the program stays what it was: it holds for every plan.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """After the loss of any one thing asked for, the promised share of demand is still served.
 
-Each failure has its own routing on the replicas that survive it. Which replicas of a group survive is
-decided by counting the places that are left, as in packing: no plan survives that this forbids. Whether
-the replicas survive where they were placed is checked afterwards on the real servers; where they do not,
-the failure is stated again with the replicas it takes (`lost_hosting`) and the program solved again.
+Each failure has its own routing on the replicas that survive it. A loss that takes whole host groups leaves
+exactly the replicas elsewhere. The loss of one of several equal things (servers, batches, racks) takes at
+least the average of them (`average_loss`); where that is not stated, the places that are left are counted, as
+in packing. No plan survives that any of this forbids. Whether the replicas survive where they were placed is
+checked afterwards on the real servers; what a loss took there can be stated again (`lost_hosting`).
 """
 
 from __future__ import annotations
