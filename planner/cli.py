@@ -112,8 +112,13 @@ def solve(
         Path | None, typer.Option(help="plan.json of this or a similar scenario: where the search starts.")
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say in the report what holds the plan back (planner explain).")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--explain/--no-explain",
+            help="Say in the report what holds the plan back, checked in whole servers (planner explain), or"
+            " nothing of it. Default: as much as is found in 2 s, or a tenth of the search.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
 ) -> None:
     """Find the cheapest plan; writes plan.json, report.html and tables/*.csv."""
@@ -163,10 +168,11 @@ def solve(
     plan.save(output / "plan.json")
     keep_timings(timings, output)
     why = None
-    if explain:
+    if explain is not False:
         from planner.explain.explanation import explain as explain_plan
+        from planner.explain.explanation import explain_briefly
 
-        why = explain_plan(plan, timings=timings)
+        why = explain_plan(plan, timings=timings) if explain else explain_briefly(plan, timings)
     write_report(plan, output / "report.html", why)
     write_tables(plan, output / "tables")
     if not quiet:

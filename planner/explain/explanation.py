@@ -12,6 +12,7 @@ from planner.explain.rebuild import Rebuilt, rebuild
 from planner.explain.record import Explanation, Marginal, Price, Slack, Whole
 from planner.explain.trades import trades
 from planner.optimize.marginal import Relaxation, movable
+from planner.optimize.solvers.outcome import SolverFailure
 from planner.performance.version import model_version
 from planner.plan.diagnosis.lever import Lever
 from planner.plan.diagnosis.levers import levers_of
@@ -30,7 +31,7 @@ EXPLANATION_S = 20.0
 WHOLE_S = 5.0
 """Time to solve the integer program again with a little more of something."""
 
-LATE = "time ran out: some promises were not looked at (give it more with --time-limit-s)"
+LATE = "time ran out: some promises were not looked at (planner explain --time-limit-s gives it more)"
 
 MOST_WHOLE = 3
 """Promises that are checked on the integer program."""
@@ -123,6 +124,25 @@ def explain(
         seconds=round(time.perf_counter() - started, 3),
         told="; ".join(told),
     )
+
+
+BRIEF_S = 2.0
+"""Time for the explanation that every report has ..."""
+
+BRIEF_SHARE = 0.1
+"""... or this part of what the plan took to find, if that is more."""
+
+
+def explain_briefly(plan: Plan, timings: KeptTimings | None = None) -> Explanation | None:
+    """Return an explanation that costs little beside the plan, None where there is none in that time.
+
+    Nothing is checked on the integer program; `told` says what was left out.
+    """
+    seconds = max(BRIEF_S, BRIEF_SHARE * float(plan.solver.get("seconds", 0.0)))
+    try:
+        return explain(plan, seconds, whole=0, timings=timings)
+    except (ValueError, SolverFailure):
+        return None
 
 
 def _whole(rebuilt: Rebuilt, lever: Lever, seconds: float) -> Whole | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class KeptTimings(Timings):
         new = [replica for replica in found.replicas if replica not in self._names]
         if new:
             options = sorted((name, str(value)) for name, value in asked.items() if name not in LISTS)
-            base = _digest(repr((llm, server, accelerator, options)))
+            base = facts_digest(llm, server, accelerator, options)
             for replica in new:
                 if replica.provider in KEPT_PROVIDERS:
                     self._names[replica] = f"{replica.shape.name}/{replica.shape.role}/{base}"
@@ -137,6 +138,26 @@ def kept_timings(folder: Path) -> KeptTimings:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return KeptTimings()
+
+
+def facts_digest(llm: LLM, server: Server, accelerator: Accelerator, options: Sequence[Any]) -> str:
+    """Return a name for everything a replica's times are computed from, the same in every process."""
+    facts = [
+        _written(llm),
+        server.model_dump(mode="json"),
+        accelerator.model_dump(mode="json"),
+        list(options),
+    ]
+    return _digest(json.dumps(facts, sort_keys=True, default=_written))
+
+
+def _written(value: Any) -> Any:
+    """Return a fact of an architecture as plain data; sets have an order only here."""
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: getattr(value, one.name) for one in fields(value)}
+    return repr(value)
 
 
 def _digest(text: str) -> str:

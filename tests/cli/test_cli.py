@@ -35,8 +35,33 @@ def test_solve_writes_plan_report_and_tables(solved):
     """Everything the design promises is there."""
     answer = solved / "answer"
     assert json.loads((answer / "plan.json").read_text())["status"] == "optimal"
-    assert "<html" in (answer / "report.html").read_text()
+    page = (answer / "report.html").read_text()
+    assert "<html" in page
+    assert "What holds it back" in page
+    assert json.loads((answer / "timings.json").read_text())["performance_model"]
     assert {path.name for path in (answer / "tables").iterdir()} >= {"servers.csv", "routes.csv", "cost.csv"}
+
+
+def test_a_plan_without_its_timings_is_explained_alike(solved, tmp_path):
+    """The file beside the plan saves time, nothing else."""
+    kept = run("explain", "answer", "--whole", "0", "--json", folder=solved)
+    (tmp_path / "plan.json").write_bytes((solved / "answer" / "plan.json").read_bytes())
+    alone = run("explain", "plan.json", "--whole", "0", "--json", folder=tmp_path)
+    assert kept.returncode == alone.returncode == 0
+    first, second = json.loads(kept.stdout), json.loads(alone.stdout)
+    assert first | {"seconds": 0} == second | {"seconds": 0}
+
+
+def test_an_origin_that_no_site_reaches_is_bad_input_with_the_best_that_is_reached(tmp_path):
+    """Light alone takes longer than the promise: file, line, field, and the time it needs."""
+    far = changed()
+    far["workloads"][0] |= {"origins": {"australiaeast": 1.0}, "slo": {"ttft_ms": 100}}
+    (tmp_path / "far.json").write_text(json.dumps(far, indent=1))
+    result = run("solve", "far.json", "-o", "answer", folder=tmp_path)
+    assert result.returncode == 2
+    line = next(n for n, text in enumerate(json.dumps(far, indent=1).splitlines(), 1) if "ttft_ms" in text)
+    assert f"far.json:{line}: workloads.chat.slo.ttft_ms: found 100 ms" in result.stderr
+    assert "ms from australiaeast to the nearest site" in result.stderr
 
 
 def test_verify_exits_zero_on_a_plan_and_one_on_a_changed_one(solved):
