@@ -28,6 +28,9 @@ FULL = 0.995
 EXPLANATION_S = 20.0
 """Time for an explanation; what is not worked out by then is left out and told."""
 
+RANGES_SHARE = 0.5
+"""Part of the time after which ends of ranges are not looked for any more: worths matter more."""
+
 WHOLE_S = 5.0
 """Time to solve the integer program again with a little more of something."""
 
@@ -70,12 +73,8 @@ def explain(
     rebuilt = rebuild(plan, every_shape=every, timings=timings)
     name, unit, divisor = rebuilt.goal
     arrays = movable(rebuilt.problem, rebuilt.arrays, rebuilt.offered)
-    relaxation = Relaxation(arrays, deadline)
+    relaxation = Relaxation(arrays, deadline, started + RANGES_SHARE * time_limit_s)
     levers = levers_of(rebuilt.assembly, arrays)
-    found = sorted(
-        binding(rebuilt, relaxation, [lever for lever in levers if lever.in_rows], plan),
-        key=lambda one: -abs(one.worth),
-    )
     prices = [
         Price(
             name=change.name, field=change.field, step=change.step, unit=change.unit, plan=kept,
@@ -84,6 +83,10 @@ def explain(
         )
         for change, kept, again in price_effects(rebuilt, relaxation)
     ]  # fmt: skip
+    found = sorted(
+        binding(rebuilt, relaxation, [lever for lever in levers if lever.in_rows], plan),
+        key=lambda one: -abs(one.worth),
+    )
     traded = sorted(trades(rebuilt, relaxation, levers), key=lambda one: one.change)
     by_row = {lever.row: lever for lever in levers}
     # Among some of the shapes nothing is proven about the best possible plan.

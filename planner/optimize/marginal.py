@@ -80,13 +80,18 @@ class Side:
 class Relaxation:
     """The linear relaxation of a program, with those failures that its solution does not survive unstated."""
 
-    def __init__(self, arrays: Arrays, deadline: float) -> None:
+    def __init__(self, arrays: Arrays, deadline: float, ranges_until: float = math.inf) -> None:
         """Solve the relaxation.
+
+        Args:
+            arrays: the program.
+            deadline: `time.perf_counter()` from which on nothing further is begun.
+            ranges_until: from then on a slope is told to hold for the step it was found with only.
 
         Raises:
             ValueError: it has no solution, or was not solved in time.
         """
-        self.deadline = deadline
+        self.deadline, self.ranges_until = deadline, ranges_until
         active: list[int] = []
         while True:
             part = part_with(arrays, active)
@@ -194,8 +199,14 @@ class Relaxation:
         return FLAT * max(abs(self.start.objective), 1.0) / abs(length)
 
     def _lasts(self, move: Move, length: float, slope: float, most: float) -> float:
-        """Return how far the slope holds, at most `most`: where tangents from farther away meet it."""
-        near, far, farthest = length, math.copysign(min(abs(length) * FARTHEST, most), length), math.inf
+        """Return how far the slope holds: where tangents from farther away meet it.
+
+        At most `most`, and not looked at beyond twice the bound that is moved.
+        """
+        if time.perf_counter() > self.ranges_until:
+            return abs(length)
+        end = min(abs(length) * FARTHEST, most, max(self._size(move), abs(length)))
+        near, far, farthest = length, math.copysign(end, length), math.inf
         for _ in range(2 * MOST_STEPS):
             if self.out_of_time or abs(far - near) <= PRECISION * abs(near):
                 break
