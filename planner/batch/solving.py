@@ -18,13 +18,13 @@ from planner.optimize.solution import Progress
 from planner.plan.reuse import Reuse
 from planner.plan.solve import Hooks, NoPlan, solve
 from planner.plan.types import Plan
-from planner.shapes import Timings
+from planner.shapes import KeptTimings
 from planner.topology import Question
 
 MICRO = 1e-6
 """Micro-USD per hour to USD per hour."""
 
-_timings = Timings()
+_timings = KeptTimings()
 """Shapes timed by earlier jobs of this process: most jobs of a batch differ in what does not change them."""
 
 

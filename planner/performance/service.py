@@ -143,6 +143,11 @@ class TimedReplica:
             curves = _merged(curves, readings(cell))
         return [_column(curves, objective) for objective in objectives]
 
+    @property
+    def cells(self) -> int:
+        """How many curves were read of latencies so far: it grows with what is to be kept."""
+        return sum(len(found.latencies_ms) for found in self._read.values())
+
     def record(self) -> dict[str, Any]:
         """Return what was read so far as plain data; `take_up` reads it back."""
         return {

@@ -76,6 +76,7 @@ def checks() -> Iterator[Check]:
             f"{LEAST_MEMORY_GB:g} GB are needed for anything but toys",
         )
     yield _shipped()
+    yield _kept_rates()
 
 
 def _solvers() -> Check:
@@ -105,6 +106,13 @@ def _shipped() -> Check:
         return Check("shipped files", False, str(error), "pip install the planner again")
     counts = [len(list(folder.iterdir())) for folder in folders]
     return Check("shipped files", True, f"{counts[0]} models, {counts[1]} topologies")
+
+
+def _kept_rates() -> Check:
+    """Look at the cache of rates; planning works without it, so nothing about it is a fault."""
+    from planner.shapes.rate_cache import description
+
+    return Check("kept rates", True, description())
 
 
 def memory_gb() -> float | None:

@@ -1,4 +1,4 @@
-"""Timings kept in a file beside a plan, for those who ask about the plan later.
+"""Timings kept in a file beside a plan, for those who ask about the plan later, and in the user's cache.
 
 What is kept is what was read of each replica under each workload (rates, latencies, watts on a few loads), by
 a name that holds everything it was computed from: the LLM, server and accelerator as the catalog has them,
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from planner.catalog import Accelerator, Server
 from planner.catalog.llm import LLM
@@ -22,6 +22,7 @@ from planner.performance.service import LatencyObjective, RequestProfile, Servic
 from planner.performance.types import ReplicaModel
 from planner.performance.version import model_version
 from planner.shapes.enumerate import Enumeration
+from planner.shapes.rate_cache import RateCache, user_cache
 from planner.shapes.timings import Timings, written_profile
 
 FILE = "timings.json"
@@ -36,12 +37,17 @@ class KeptTimings(Timings):
 
     Args:
         known: what `record` returned, of this performance model; {}: nothing.
+        cache: where rates are kept from run to run, beside that; the user's where it is left out.
     """
 
-    def __init__(self, known: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, known: Mapping[str, Any] | None = None, cache: RateCache | Literal["user"] | None = "user"
+    ) -> None:
         super().__init__()
         self.known: Mapping[str, Any] = known or {}
+        self.cache = user_cache() if cache == "user" else cache
         self._names: dict[ReplicaModel, str] = {}
+        self._news: set[Hashable] = set()
 
     def shapes(self, llm: LLM, server: Server, accelerator: Accelerator, **asked: Any) -> Enumeration:
         """Return every shape of `llm` on `server` (see `Timings.shapes`)."""
@@ -67,7 +73,11 @@ class KeptTimings(Timings):
             if replica not in pools and "readings" in about:
                 pools[replica] = TimedReplica(replica, profile)
                 pools[replica].take_up(about["readings"])
-        return super().columns(replicas, profile, objectives)
+        before = sum(pools[replica].cells for replica in replicas if replica in pools)
+        columns = super().columns(replicas, profile, objectives)
+        if sum(pools[replica].cells for replica in replicas if replica in pools) > before:
+            self._news.add(written_profile(profile))
+        return columns
 
     def saturated_rps(self, replicas: Sequence[ReplicaModel], profile: RequestProfile) -> list[float]:
         """Return the rate at which each replica has no time left, requests/s."""
@@ -75,6 +85,8 @@ class KeptTimings(Timings):
         for replica, about in self._kept(replicas, profile):
             if "saturated_rps" in about:
                 known.setdefault(replica, about["saturated_rps"])
+        if any(replica not in known for replica in replicas):
+            self._news.add(written_profile(profile))
         return super().saturated_rps(replicas, profile)
 
     def awake_w(self, replica: ReplicaModel | None, profile: RequestProfile | None) -> int:
@@ -83,34 +95,46 @@ class KeptTimings(Timings):
             for _, about in self._kept([replica], profile):
                 if "awake_w" in about:
                     self._awake.setdefault((written_profile(profile), replica), about["awake_w"])
+            if (written_profile(profile), replica) not in self._awake:
+                self._news.add(written_profile(profile))
         return super().awake_w(replica, profile)
 
     def _kept(
         self, replicas: Sequence[ReplicaModel], profile: RequestProfile
     ) -> list[tuple[ReplicaModel, Mapping[str, Any]]]:
         """Return the replicas of which something is kept under a profile, with it."""
-        by_name = self.known.get(_profile_name(written_profile(profile)), {})
-        if not by_name:
-            return []
-        return [(r, by_name[name]) for r in replicas if (name := self._names.get(r, "")) in by_name]
+        page = _profile_name(written_profile(profile))
+        known = [self.known.get(page, {}), {} if self.cache is None else self.cache.page(page)]
+        named = [(replica, self._names.get(replica, "")) for replica in replicas]
+        return [(replica, kept[name]) for kept in known if kept for replica, name in named if name in kept]
 
-    def record(self) -> dict[str, Any]:
-        """Return everything that was timed, by profile and by name of the replica."""
+    def keep(self) -> None:
+        """Write what is new to the cache, if there is one."""
+        if self.cache is not None and self._news:
+            self.cache.add(self.record(self._news))
+        self._news.clear()
+
+    def record(self, only: Set[Hashable] | None = None) -> dict[str, Any]:
+        """Return everything that was timed, by profile and by name of the replica; of some profiles only."""
         kept: dict[str, dict[str, dict[str, Any]]] = {}
 
         def of(profile: Any, replica: ReplicaModel) -> dict[str, Any]:
             return kept.setdefault(_profile_name(profile), {}).setdefault(self._names[replica], {})
 
         for profile, pools in self._replicas.items():
+            if only is not None and profile not in only:
+                continue
             for replica, pool in pools.items():
                 if replica in self._names:
                     of(profile, replica)["readings"] = pool.record()
         for profile, rates in self._saturated.items():
+            if only is not None and profile not in only:
+                continue
             for replica, rate in rates.items():
                 if replica in self._names:
                     of(profile, replica)["saturated_rps"] = rate
         for (profile, replica), watts in self._awake.items():  # type: ignore[misc]
-            if replica in self._names:
+            if replica in self._names and (only is None or profile in only):
                 of(profile, replica)["awake_w"] = watts
         return kept
 

@@ -46,6 +46,9 @@ class Timings:
         self.timed = 0
         """Replicas timed so far, each under one profile and set of objectives."""
 
+    def keep(self) -> None:
+        """Write what is new to where later runs find it; nowhere, here."""
+
     def shapes(
         self,
         llm: LLM,

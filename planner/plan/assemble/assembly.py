@@ -76,7 +76,7 @@ from planner.plan.traffic import egress_gb_s, egress_usd_per_h
 from planner.scenario import Workload
 from planner.scenario.economics import HOURS_PER_YEAR
 from planner.scenario.solving import DEFAULT_UNITS
-from planner.shapes import Promise, Timings
+from planner.shapes import KeptTimings, Promise, Timings
 from planner.topology import Question, RackClass, build_graph, rack_classes
 from planner.topology.nodes import Graph
 
@@ -119,10 +119,11 @@ def assemble(question: Question, timings: Timings | None = None, like: Assembly 
     if that has the same topology. Where nobody states how many units traffic is cut into, they are made small
     enough for the smallest site; the assembly's question states their number.
     """
-    timings = timings or Timings()
+    timings = timings or KeptTimings()
     same = like is not None and like.question.topology is question.topology
     graph = like.graph if like is not None and same else build_graph(question.topology, question.catalog)
     assembly = _assemble(question, timings, graph)
+    timings.keep()
     if question.scenario.solver.demand_units is not None:
         return assembly
     solver = question.scenario.solver.model_copy(update={"demand_units": units_needed(assembly.problem)})
