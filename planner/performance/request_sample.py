@@ -17,7 +17,6 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from planner.performance.load_model import LoadModel, Pace
 from planner.performance.profile import RequestProfile
@@ -42,6 +41,8 @@ no longer falls while that of the others does."""
 @lru_cache(maxsize=1)
 def _luck() -> FloatArray:
     """The fixed points, shape [dimensions, points], inside the unit cube."""
+    from scipy.stats import qmc  # half a second; those who find what they ask for kept never need it
+
     sequence = qmc.Sobol(_DRIFT + 1, scramble=True, rng=np.random.default_rng(20240601))
     return np.asarray(np.clip(sequence.random(POINTS).T, 1e-6, 1 - 1e-6))
 

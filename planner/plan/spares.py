@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scipy.stats import poisson
-
 from planner.catalog import Server
 from planner.plan.content import Content, Setting
 from planner.scenario import HOURS_PER_YEAR
@@ -28,6 +26,8 @@ def spares_needed(rules: Spares, server: Server, in_service: int) -> int:
 
     The number in repair is Poisson with mean in_service x repair_h / MTBF (Palm's theorem).
     """
+    from scipy.stats import poisson
+
     if not in_service:
         return 0
     mean = in_service * rules.repair_h / mtbf_h(rules, server)

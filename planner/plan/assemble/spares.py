@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import chi2
 
 from planner.optimize.problem import Candidates, RackClasses, RackMixes, Spares, integers
 from planner.plan.assemble.offers import MICRO, Offer
@@ -39,6 +38,8 @@ def spare_table(
     rules = scenario.reliability.spares
     if rules is None:
         return None
+    from scipy.stats import chi2
+
     members: dict[tuple[str, str], list[int]] = defaultdict(list)
     for j, offer in enumerate(offers):
         if offer.origin != "rent":
