@@ -6,13 +6,14 @@ survives a failure is a small linear program over the routing after it, with the
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from planner.optimize.problem import Integers
-from planner.optimize.program import Arrays, Floats
+from planner.optimize.program import Arrays, Floats, Section
 from planner.optimize.solvers import highs
 
 REROUTING_TOLERANCE = 1e-4
@@ -94,20 +95,27 @@ def rerouted(arrays: Arrays, number: int, values: Floats, *, whole: bool = True)
     own = slice(section.first_column, section.last_column)
     fixed = values.copy()
     fixed[own] = 0.0
-    given = arrays.matrix[rows] @ fixed
+    matrix = arrays.matrix[rows]
+    as_before = _as_before(arrays, section, values)
+    fixed[own] = as_before
+    activity = matrix @ fixed
+    if (activity >= arrays.row_lower[rows] - REROUTING_TOLERANCE).all() and (
+        activity <= arrays.row_upper[rows] + REROUTING_TOLERANCE
+    ).all():
+        return as_before  # nothing that carries traffic is lost
+    fixed[own] = 0.0
+    given = matrix @ fixed
     small = replace(
         arrays,
         cost=np.zeros(section.last_column - section.first_column),
         column_lower=arrays.column_lower[own],
         column_upper=arrays.column_upper[own],
-        matrix=arrays.matrix[rows][:, own],
+        matrix=matrix[:, own],
         row_lower=arrays.row_lower[rows] - given - REROUTING_TOLERANCE,
         row_upper=arrays.row_upper[rows] - given + REROUTING_TOLERANCE,
         rows=arrays.rows[rows],
         column_kind=tuple(
-            (kind, first - section.first_column, count)
-            for kind, first, count in arrays.column_kind
-            if section.first_column <= first < section.last_column
+            (kind, first - section.first_column, count) for kind, first, count in _blocks(arrays, section)
         ),
         sections=(),
     )
@@ -121,6 +129,25 @@ def rerouted(arrays: Arrays, number: int, values: Floats, *, whole: bool = True)
         small, integer=integer, time_limit_s=REROUTING_S, relative_gap=1.0, node_limit=None
     )
     return outcome.values
+
+
+def _blocks(arrays: Arrays, section: Section) -> Sequence[tuple[str, int, int]]:
+    """Return the blocks of columns of a failure; blocks are in the order of their columns."""
+    low = bisect.bisect_left(arrays.column_kind, section.first_column, key=lambda block: block[1])
+    high = bisect.bisect_left(arrays.column_kind, section.last_column, key=lambda block: block[1])
+    return arrays.column_kind[low:high]
+
+
+def _as_before(arrays: Arrays, section: Section, values: Floats) -> Floats:
+    """Return values for the columns of a failure: all traffic stays where it is and nothing is lost."""
+    own = np.zeros(section.last_column - section.first_column)
+    for kind, first, count in _blocks(arrays, section):
+        name = kind.rsplit("/", 1)[-1]
+        if name in ("flow", "assign"):
+            before = values[arrays.block(name)]
+            if len(before) == count:  # else some demands need no routing of their own
+                own[first - section.first_column : first - section.first_column + count] = before
+    return own
 
 
 def survived(
