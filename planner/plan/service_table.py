@@ -9,25 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from planner.performance.awake import awake_w
 from planner.performance.handover import side_objective, wire_rate_rps
 from planner.performance.links import DEFAULT_NIC_GB_S
 from planner.performance.precision import KV_BYTES, WEIGHT_BYTES
-from planner.performance.providers.choose import replica_from
+from planner.performance.providers.choose import TimingProvider, replica_from
 from planner.performance.providers.table import RateTable, measured_column
-from planner.performance.service import (
-    LatencyCurves,
-    LatencyObjective,
-    RequestProfile,
-    ServiceColumn,
-    latency_curves,
-    service_columns,
-)
+from planner.performance.service import LatencyCurves, LatencyObjective, RequestProfile, ServiceColumn
 from planner.performance.shape import Role, Shape
 from planner.performance.types import ReplicaModel
 from planner.plan.adapters import adapter_ranks
 from planner.plan.content import ColumnKey, Columns, Content, PoolFacts, Setting, pools_of
 from planner.plan.hosts import server_model
+from planner.plan.remembered import Known, known
 from planner.plan.traffic import mean_requests
 from planner.scenario import Workload
 
@@ -80,11 +73,9 @@ class ServiceTable:
         self.setting = setting
         self.pools = pools
         self.columns: dict[ColumnKey, ServiceColumn] = {}
-        self._replicas: dict[ReplicaKind, ReplicaModel | None] = {}
-        self._curves: dict[tuple[ReplicaKind, str], LatencyCurves | None] = {}
+        self._known: dict[ReplicaKind, Known | None] = {}
         self._computed: dict[tuple[ReplicaKind, str], dict[float, ServiceColumn]] = {}
         self._rates: RateTable | None = None
-        self._awake: dict[ReplicaKind, int] = {}
 
     @property
     def measured(self) -> bool:
@@ -97,10 +88,15 @@ class ServiceTable:
 
     def replica(self, pool: str) -> ReplicaModel | None:
         """Return the timed replica of a pool; None where rates are measured or facts are missing."""
+        known = self._about(pool)
+        return None if known is None else known.replica
+
+    def _about(self, pool: str) -> Known | None:
+        """Return what is known of the replica of a pool; None like `replica`."""
         kind = self._kind(pool)
-        if kind not in self._replicas:
-            self._replicas[kind] = None if self.measures(pool) else self._model(self.pools[pool])
-        return self._replicas[kind]
+        if kind not in self._known:
+            self._known[kind] = None if self.measures(pool) else self._model(self.pools[pool])
+        return self._known[kind]
 
     def refinement(self, pool: str, workload: str) -> float:
         """Return the rate that replays found for a pool's shape over the one that the formulas predict."""
@@ -112,47 +108,57 @@ class ServiceTable:
         facts = self.pools[pool]
         return facts.shape.shape(), facts.server
 
-    def _model(self, pool: PoolFacts) -> ReplicaModel | None:
+    def _model(self, pool: PoolFacts) -> Known | None:
         scenario, catalog = self.setting.scenario, self.setting.catalog
         server = server_model(pool.first, scenario, catalog)
         name = self.setting.llm_names.get(pool.shape.llm)
         accelerator = catalog.accelerators.get(pool.shape.accelerator)
-        known = pool.shape.weights in WEIGHT_BYTES and pool.shape.kv_cache in KV_BYTES
-        if server is None or name is None or accelerator is None or not known:
+        weighed = pool.shape.weights in WEIGHT_BYTES and pool.shape.kv_cache in KV_BYTES
+        if server is None or name is None or accelerator is None or not weighed:
             return None
-        performance = scenario.performance
-        provider = performance.provider_of(accelerator.id)
-        return replica_from(
-            "aiconfigurator" if provider == "aiconfigurator" else "analytic",
-            catalog.llm(name),
-            accelerator,
-            pool.shape.shape(),
-            server=server,
-            memory_fraction=performance.memory_fraction,
-            analytic_where_unknown=performance.analytic_where_unknown,
-            confidence=scenario.reliability.confidence,
-            expert_skew=performance.expert_skew,
-            adapter_ranks=adapter_ranks(scenario, pool.shape.llm, self.setting.llm_id),
+        llm, shape, performance = catalog.llm(name), pool.shape.shape(), scenario.performance
+        provider: TimingProvider = "analytic"
+        if performance.provider_of(accelerator.id) == "aiconfigurator":
+            provider = "aiconfigurator"
+        confidence = scenario.reliability.confidence
+        ranks = adapter_ranks(scenario, pool.shape.llm, self.setting.llm_id)
+        options = (
+            performance.memory_fraction,
+            performance.analytic_where_unknown,
+            performance.expert_skew,
+            confidence,
+            ranks,
         )
+
+        def made() -> ReplicaModel:
+            return replica_from(
+                provider,
+                llm,
+                accelerator,
+                shape,
+                server=server,
+                memory_fraction=performance.memory_fraction,
+                analytic_where_unknown=performance.analytic_where_unknown,
+                confidence=confidence,
+                expert_skew=performance.expert_skew,
+                adapter_ranks=ranks,
+            )
+
+        key = (provider, llm.id, accelerator.id, server.id, shape, options)
+        return known(key, (llm, accelerator, server), made)
 
     def awake_w(self, pool: str) -> int:
         """Return what a replica of a pool draws above idle while it is in service, whole watts."""
-        kind = self._kind(pool)
-        if kind not in self._awake:
-            llm = self.pools[pool].shape.llm
-            workloads = self.setting.scenario.workloads
-            served = [workload for workload in workloads if llm in self.setting.llms_of(workload)]
-            self._awake[kind] = awake_w(self.replica(pool), mean_requests(served))
-        return self._awake[kind]
+        about = self._about(pool)
+        llm = self.pools[pool].shape.llm
+        workloads = self.setting.scenario.workloads
+        served = [workload for workload in workloads if llm in self.setting.llms_of(workload)]
+        return 0 if about is None else about.awake_w(mean_requests(served))
 
     def curves(self, pool: str, workload: Workload) -> LatencyCurves | None:
         """Return latency over load of a pool's replica; None where nothing is predicted."""
-        key = (self._kind(pool), workload.name)
-        if key not in self._curves:
-            replica = self.replica(pool)
-            profile = request_profile(workload)
-            self._curves[key] = None if replica is None else latency_curves(replica, profile)
-        return self._curves[key]
+        about = self._about(pool)
+        return None if about is None else about.curves(request_profile(workload))
 
     def fill(self, keys: Iterable[ColumnKey]) -> Columns:
         """Compute the columns of `keys` that are not there yet, and return all there are.
@@ -186,10 +192,10 @@ class ServiceTable:
         if self.measures(pool):
             rate = self._measured_rate(self.pools[pool], workload)
             return {trip: measured_column(rate) for trip in reachable}
-        replica = self.replica(pool)
-        if replica is None or not replica.fits:
+        about = self._about(pool)
+        if about is None or not about.replica.fits:
             return {trip: measured_column(0.0) for trip in reachable}
-        found = service_columns([replica], request_profile(workload), list(reachable.values()))[0]
+        found = about.columns(request_profile(workload), list(reachable.values()))
         used = self.setting.scenario.performance.derate.get(name, 1.0) * self.refinement(pool, name)
         most = float("inf") if role == "aggregated" else self._wire_rps(pool, workload)
         return {
