@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +48,7 @@ def solve_problem(
     listener: Listener | None = None,
     start: Mapping[str, Integers] | None = None,
     keeper: Keeper | None = None,
+    mattered: Collection[str] = (),
 ) -> Solution:
     """Solve `problem` and return the plan in numbers with its proven bound.
 
@@ -59,6 +60,7 @@ def solve_problem(
         listener: told about every step.
         start: decisions by kind of variable to start from, a plan of this or of a similar question.
         keeper: remembers how far the search has come, to continue it when it is interrupted.
+        mattered: names of failures that were part of the program that `start` is a plan of.
     """
     settings = settings or Settings()
     arrays = build_for_search(problem)
@@ -70,6 +72,7 @@ def solve_problem(
     stages: list[Mapping[str, object]] = []
     aims: list[Floats] = []
     best: Floats | None = None
+    active: list[str] = []
     adopted: Floats | None = None
     for number, goal in enumerate(goals):
         aimed = _aim(arrays, goal)
@@ -83,9 +86,11 @@ def solve_problem(
         else:
             search = Search(aimed, limited, listener, best, keeper)
             if start is not None and best is None:
-                search.adopt(_laid_out(arrays, start))
+                search.adopt(_laid_out(arrays, start), mattered)
                 adopted = search.adopted
             found, values = search.run(), search.best
+            names = [arrays.sections[number].name for number in search.active]
+            active = list(dict.fromkeys([*active, *names]))
         if found.status in ("infeasible", "unknown"):
             break
         solution, best = found, values
@@ -113,6 +118,7 @@ def solve_problem(
         values=values_by_kind(aimed, tidy),
         goals=tuple(replace(goal, bound=min(goal.bound, goal.value)) for goal in final),
         stages=tuple(stages),
+        mattered=tuple(active),
     )
 
 

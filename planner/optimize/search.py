@@ -12,6 +12,7 @@ takes all of it in whole units, and finds plans but no bound.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 
@@ -54,6 +55,9 @@ CUT_PATIENCE, CUT_PROGRESS = 8, 1e-5
 class Search(TwoStage):
     """One search over the whole program `arrays`; `run()` returns its solution, `best` the plan."""
 
+    warm = False
+    """Whether an earlier plan was handed over, whatever became of it."""
+
     def run(self) -> Solution:
         """Search until the gap or the time is met."""
         if self._relax() == "infeasible":
@@ -81,12 +85,14 @@ class Search(TwoStage):
                 return self._infeasible()
         return self._solution()
 
-    def adopt(self, values: Floats) -> None:
+    def adopt(self, values: Floats, mattered: Collection[str] = ()) -> None:
         """Start from a plan of a similar program.
 
         Where it breaks rows of this one it is made whole: servers and replicas may grow. Failures that it
-        does not survive join the program at once.
+        does not survive join the program at once, as do those that `mattered` (by name) for that program.
         """
+        self.warm = True
+        self.active = [n for n, section in enumerate(self.arrays.sections) if section.name in mattered]
         values = np.clip(values, self.arrays.column_lower, self.arrays.column_upper)
         base = part_with(self.arrays, [])
         whole = values if base.arrays.violation(values[base.columns]) <= 0 else self._whole_traffic(values)
@@ -98,7 +104,7 @@ class Search(TwoStage):
             if whole is None:
                 return
         filled, lost = survived(self.arrays, whole, range(len(self.arrays.sections)))
-        self.active += lost
+        self.active += [number for number in lost if number not in self.active]
         if not lost:
             self._offer(filled, "start")
             self.adopted = filled

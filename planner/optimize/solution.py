@@ -85,6 +85,7 @@ class Solution:
     `unknown` (stopped without a plan). objective, bound: of the first goal, integer micro-USD/h for cost;
     bound is a proven lower bound of the whole program. values: kind of variable -> (variables of the
     kind,) integers. goals: what each goal reached, in order. stages: seconds and result of each stage.
+    mattered: names of the failures that were part of the program.
     """
 
     status: str
@@ -93,6 +94,7 @@ class Solution:
     values: Mapping[str, Integers]
     stages: tuple[Mapping[str, object], ...] = field(default=())
     goals: tuple[Reached, ...] = ()
+    mattered: tuple[str, ...] = ()
 
     @property
     def gap(self) -> float:

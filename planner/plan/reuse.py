@@ -27,12 +27,13 @@ class Reuse:
     """Given to one solve after the other; each takes what is there and leaves what it found.
 
     timings: shapes and their rates. plan: where the next search starts. losses: replicas that single
-    failures take, by name; they hold for every plan.
+    failures take, by name; they hold for every plan. mattered: failures that were part of the program.
     """
 
     timings: Timings = field(default_factory=Timings)
     plan: Plan | None = None
     losses: frozenset[NamedLoss] = frozenset()
+    mattered: tuple[str, ...] = ()
 
 
 def start_values(plan: Plan, assembly: Assembly) -> Mapping[str, Integers]:

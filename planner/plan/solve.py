@@ -112,6 +112,7 @@ def solve(
     losses = Losses()
     losses.state(reuse.losses, assembly)
     start = None if reuse.plan is None else start_values(reuse.plan, assembly)
+    mattered = reuse.mattered
     bound = -math.inf
     best: tuple[Solution, Plan] | None = None
     idle = 0
@@ -127,13 +128,13 @@ def solve(
         # Where a plan is missing little to its bound, half of that may be the search's own gap.
         gap = settings.relative_gap / (1 if best is None else TIGHTER)
         closer = replace(settings, relative_gap=gap)
-        solution = solve_problem(problem, closer, hooks.search, start, hooks.keeper)
+        solution = solve_problem(problem, closer, hooks.search, start, hooks.keeper, mattered)
         if solution.status == "infeasible" and losses.valid:
             hooks.stage("looking for the reason why there is no plan")
             raise NoPlan(_reason(assembly, reuse, losses, diagnosis_s, settings.workers))
         if not solution.values:
             break
-        start = solution.values
+        start, mattered = solution.values, solution.mattered
         if losses.valid:
             bound = max(bound, solution.bound)
         hooks.stage("placing servers and replicas, verifying")
@@ -158,6 +159,7 @@ def solve(
         raise BrokenPlan("no placement was found that survives the failures asked for")
     plan = replaced_bound(best[1], with_bound(best[0], bound, settings))
     reuse.plan, reuse.losses = plan, reuse.losses | losses.named(assembly)
+    reuse.mattered = mattered
     return plan
 
 
