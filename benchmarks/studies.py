@@ -2,9 +2,9 @@
 
 A process of its own solves each question cold: it loads the catalog, times every shape and searches from
 nothing. Then it solves the question again after changes of 10 %, each started from the plan before it, as
-`planner what-if` and the points of a study do. The search stops at the gap the scenario asks for. The table has
-medians of the CPU seconds of `planner.solve` over `--runs` processes: other work on the machine changes them
-less than the clock.
+`planner what-if` and the points of a study do. The search stops at the gap the scenario asks for. The table
+has medians of the CPU seconds of `planner.solve` over `--runs` processes: other work on the machine
+changes them less than the clock.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,6 +46,12 @@ LARGE_COLUMNS = 20_000
 FIRST_PLAN_GAP = 0.03
 """The first design need not be nearer to the optimum than this: a good plan within seconds."""
 
+REGROWTHS, REGROWTH_SHARE = 3, 0.1
+"""Rounds in which an earlier plan grows until it survives, each for this share of the time."""
+
+WARM_SHARE = 0.9
+"""Share of the gap asked for that the first design is solved to where there is an earlier plan."""
+
 DESIGN_SHARE = 0.6
 """Share of the time left that one design round may take."""
 
@@ -69,7 +76,9 @@ class Search(TwoStage):
             return self._solution()
         least = self.settings.relative_gap / 2
         rounds = [] if small else [(FIRST_PLAN_GAP, False), (least, False)]
-        if self.best is not None:
+        if self.warm and rounds:  # nobody waits for a first plan, and mostly only the bound is wanted
+            rounds[0] = (self.settings.relative_gap * WARM_SHARE, False)
+        elif self.best is not None:
             rounds = rounds[1:]
         if self.arrays.sections and len(self.arrays.cost) <= WHOLE_COLUMNS:
             rounds.append((least, True))
@@ -108,6 +117,18 @@ class Search(TwoStage):
         if not lost:
             self._offer(filled, "start")
             self.adopted = filled
+            return
+        for _ in range(REGROWTHS):
+            part = self._part()
+            lower = np.minimum(self._at_least(whole)[part.columns], part.arrays.column_upper)
+            narrow = replace(part.arrays, column_lower=lower)
+            gap = self.settings.relative_gap / 2
+            outcome = self._solve(narrow, ~is_traffic(narrow), REGROWTH_SHARE, gap)
+            self._record("growth of the earlier plan", outcome.seconds, outcome.status)
+            if outcome.values is None:
+                return
+            if self._complete(part.lift(outcome.values, whole), "start, grown") != "again":
+                return
 
     def _relax(self) -> str:
         """Solve linear relaxations, adding failures that their solution does not survive."""
@@ -179,6 +200,7 @@ class Search(TwoStage):
             relative_gap=gap,
             seed=settings.seed,
             hint=None if self.best is None else self.best[part.columns],
+            sub_searches=not self.warm or self.best is None,
         )
         if outcome.status != "infeasible":
             self._raise_bound(outcome.bound)

@@ -23,3 +23,13 @@ class RequestProfile:
     output_tokens: TokenDistribution
     prefix_hit_rate: float = 0.0
     burstiness_cv: float = 1.0
+
+
+def written_profile(profile: RequestProfile) -> tuple[str, str, float, float]:
+    """Return a profile as something that can be compared and hashed."""
+    return (
+        profile.input_tokens.model_dump_json(),
+        profile.output_tokens.model_dump_json(),
+        profile.prefix_hit_rate,
+        profile.burstiness_cv,
+    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from planner.performance.awake import awake_w
-from planner.performance.profile import RequestProfile
+from planner.performance.profile import RequestProfile, written_profile
 from planner.performance.service import (
     LatencyCurves,
     LatencyObjective,
@@ -22,7 +22,6 @@ from planner.performance.service import (
     latency_curves,
 )
 from planner.performance.types import ReplicaModel
-from planner.shapes.timings import written_profile
 
 MOST_REPLICAS = 512
 """Replicas that are remembered; those not asked for longest are forgotten."""

@@ -18,12 +18,13 @@ from typing import Any, Literal
 from planner.catalog import Accelerator, Server
 from planner.catalog.llm import LLM
 from planner.files import write_json_atomic
+from planner.performance.profile import written_profile
 from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, TimedReplica
 from planner.performance.types import ReplicaModel
 from planner.performance.version import model_version
 from planner.shapes.enumerate import Enumeration
 from planner.shapes.rate_cache import RateCache, user_cache
-from planner.shapes.timings import Timings, written_profile
+from planner.shapes.timings import Timings
 
 FILE = "timings.json"
 """Name of the file in the folder of a plan."""

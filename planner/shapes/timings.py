@@ -15,6 +15,7 @@ from planner.catalog import Accelerator, Server
 from planner.catalog.llm import LLM
 from planner.performance.awake import awake_w
 from planner.performance.experts import DEFAULT_EXPERT_SKEW
+from planner.performance.profile import written_profile
 from planner.performance.providers.choose import TimingProvider
 from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, TimedReplica
 from planner.performance.shape import Role
@@ -144,13 +145,3 @@ class Timings:
         if key not in self._awake:
             self._awake[key] = awake_w(replica, profile)
         return self._awake[key]
-
-
-def written_profile(profile: RequestProfile) -> tuple[str, str, float, float]:
-    """Return a profile as something that can be compared and hashed."""
-    return (
-        profile.input_tokens.model_dump_json(),
-        profile.output_tokens.model_dump_json(),
-        profile.prefix_hit_rate,
-        profile.burstiness_cv,
-    )

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from planner.performance.latency import LatencyCurves, LoadedPool
+from planner.performance.profile import written_profile
 from planner.performance.service import LatencyObjective, RequestProfile, ServiceColumn, column_of
 from planner.performance.types import ReplicaModel
 from planner.shapes import Enumeration, Timings
-from planner.shapes.timings import written_profile
 
 LOADS = np.array(
     [0.01, 0.05, 0.1, 0.18, 0.25, 0.34, 0.42, 0.5, 0.58, 0.65, 0.72, 0.78, 0.84, 0.88, 0.92, 0.95, 0.97]
