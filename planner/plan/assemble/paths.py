@@ -236,15 +236,16 @@ def awake_replicas(
     offer_of = {(offer.site, offer.host.label): offer for offer in offers}
     draw: list[Drawn] = []
     costs: list[int] = []
-    for q in hostings.pool.tolist():
-        pool, about = pools[q], graph.nodes[pools[q].site]
+    for pool in pools:
+        about = graph.nodes[pool.site]
         offer = offer_of[pool.site, pool.entry.server]
         tariff = 0.0 if offer.origin == "rent" else usd_per_kwh(about, question.scenario.economics)
         water = water_micro_usd(pool.awake_w, offer.water_l_per_kwh, about)
         costs.append(electricity_micro_usd(pool.awake_w, offer.pue, tariff) + water)
         carbon = float(about["carbon_g_per_kwh"])
         draw.append(drawn(pool.awake_w, offer.pue, carbon, offer.water_l_per_kwh))
-    return replace(hostings, cost=integers(costs)), draw
+    of_hosting = replace(hostings, cost=integers(costs)[hostings.pool])
+    return of_hosting, [draw[q] for q in hostings.pool.tolist()]
 
 
 def awake_of(entry: MenuEntry, question: Question, timings: Timings) -> int:
