@@ -6,16 +6,17 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from planner.plan.types import Plan
     from planner.study.progress import Progress
 
-INFEASIBLE, STOPPED = 3, 4
-"""Exit codes: no plan after a change; interrupted (what is finished is kept)."""
+BAD_INPUT, INFEASIBLE, STOPPED = 2, 3, 4
+"""Exit codes: wrong files; no plan after a change; interrupted (what is finished is kept)."""
 
 out = Console()
 err = Console(stderr=True)
@@ -52,8 +53,9 @@ def what_if(
 ) -> None:
     """Show what a change of the scenario changes in the plan, and what it costs."""
     from planner.files import write_json_atomic
-    from planner.plan.types import Plan
+    from planner.plan.reuse import Reuse
     from planner.report.console import print_infeasible
+    from planner.shapes import KeptTimings, keep_timings, kept_timings
     from planner.study.background import in_background
     from planner.study.page import write_page
     from planner.study.progress import ConsoleProgress
@@ -65,15 +67,28 @@ def what_if(
 
     question = load_question(scenario)
     changed = load_question(scenario, written_changes(question, changes))
-    known = None if base is None else Plan.load(base / "plan.json" if base.is_dir() else base)
+    known = None if base is None else _earlier_plan(base)
+    timings = KeptTimings() if base is None else kept_timings(base if base.is_dir() else base.parent)
     with ConsoleProgress(err, enabled=not quiet) as progress:
-        solver = Solver(progress.hooks)
-        found = in_background(lambda: compare(question, changed, changes, known, solver))
+        solver = Solver(progress.hooks, Reuse(timings))
+        try:
+            found = in_background(lambda: compare(question, changed, changes, known, solver))
+        except KeyboardInterrupt:
+            finished = solver.reuse.plan if known is None else None
+            kept = "nothing is finished yet"
+            if finished is not None:
+                kept = "the plan before the change is finished; give a folder with -o to keep it"
+            if finished is not None and output is not None:
+                (output / "base").mkdir(parents=True, exist_ok=True)
+                finished.save(output / "base" / "plan.json")
+                kept = f"the plan before the change is kept: go on with --base {output / 'base'}"
+            _leave(f"interrupted: {kept}")
     if output is not None:
         for name, plan in (("base", found.base), ("changed", found.outcome.plan)):
             if plan is not None:
                 (output / name).mkdir(parents=True, exist_ok=True)
                 plan.save(output / name / "plan.json")
+                keep_timings(timings, output / name)
         write_json_atomic(output / "what-if.json", found.record())
         write_page(what_if_page(question.scenario.name, found), output / "report.html")
     if as_json:
@@ -108,20 +123,23 @@ def pareto(study: StudyPath, output: Output, quiet: Quiet = False) -> None:
     import pandas as pd
 
     from planner.study.page import write_page
-    from planner.study.pareto import ParetoStudy, run_pareto
+    from planner.study.pareto import ParetoStudy, Point, non_dominated, run_pareto
     from planner.study.pareto_page import front_records, pareto_page
     from planner.study.store import Store, write_table
     from planner.study.study_file import open_study
 
     opened = open_study(ParetoStudy, study)
 
+    points: list[Point] = []
+
     def written(progress: Progress) -> None:
         Store(output).write_table(progress.rows)
+        front = non_dominated(list(points))
+        write_table(pd.DataFrame(front_records(opened.study, front)), output, "front")
+        write_page(pareto_page(opened.study, front), output / "report.html")
 
-    front = _run(lambda progress: run_pareto(opened, output, progress), written, output, quiet)
+    front = _run(lambda progress: run_pareto(opened, output, progress, points), written, output, quiet)
     records = front_records(opened.study, front)
-    write_table(pd.DataFrame(records), output, "front")
-    write_page(pareto_page(opened.study, front), output / "report.html")
     if not quiet:
         for record in records:
             out.print(
@@ -211,17 +229,19 @@ def procure(
     quiet: Quiet = False,
 ) -> None:
     """Plan what to buy, rent, move and retire over the coming periods, under uncertainty."""
+    from planner.shapes import keep_timings, kept_timings
     from planner.study.background import in_background
     from planner.study.page import write_page
     from planner.study.procure.output import summary, write_tables
     from planner.study.procure.progress import ProcureProgress, print_procurement
-    from planner.study.procure.run import Procurement, run_procure
+    from planner.study.procure.run import Kept, Procurement, run_procure
     from planner.study.procure.study import ProcureStudy
     from planner.study.procure_page import procure_page
     from planner.study.study_file import open_study
 
     opened = open_study(ProcureStudy, study)
     start = base or output
+    timings = kept_timings(start)
     latest: list[Procurement] = []
 
     def write(found: Procurement) -> None:
@@ -240,17 +260,16 @@ def procure(
                     opened,
                     tell=progress.tell,
                     heard=heard,
+                    kept=Kept(timings),
                     base=start,
                     plans=output / "plans" if plans else None,
                 )
             )
         except KeyboardInterrupt:
             kept = f"the best plan so far is kept in {output}" if latest else "there was no plan yet"
-            err.print(f"interrupted: {kept}", highlight=False, markup=False, soft_wrap=True)
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(STOPPED)
+            _leave(f"interrupted: {kept}")
     write(found)
+    keep_timings(timings, output)
     if found.solved is None or found.solved.values is None:
         reason = "no plan was found in time: raise time_limit_s"
         err.print(
@@ -281,16 +300,37 @@ def _run(work: Callable[[Progress], T], written: Callable[[Progress], None], out
             result = in_background(lambda: work(progress))
         except KeyboardInterrupt:
             written(progress)
-            err.print(
+            _leave(
                 f"interrupted: {len(progress.rows)} of {progress.total} points are finished and kept in"
-                f" {output}; run it again to go on",
-                highlight=False,
+                f" {output}; run it again to go on"
             )
-            # Solver threads may still run; leaving at once keeps them from aborting the interpreter's end.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(STOPPED)
     written(progress)
     if not quiet:
         out.print(f"written: {output}/report.html, results.csv, plans/", highlight=False)
     return result
+
+
+def _leave(words: str) -> NoReturn:
+    """Say what was interrupted and exit 4.
+
+    Solver threads may still run; leaving at once keeps them from aborting the interpreter's end.
+    """
+    err.print(words, highlight=False, markup=False, soft_wrap=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(STOPPED)
+
+
+def _earlier_plan(base: Path) -> Plan:
+    """Return the plan of `--base`; exit 2 where it is none."""
+    from planner.plan.types import Plan
+
+    path = base / "plan.json" if base.is_dir() else base
+    try:
+        return Plan.load(path)
+    except OSError:
+        said = f"{path}: found no such file; allowed: a plan.json, or the folder `planner solve` wrote"
+    except ValueError as error:
+        said = f"{path}: found no plan ({str(error).splitlines()[0]}); allowed: a plan.json"
+    err.print(said, style="red", highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(BAD_INPUT)

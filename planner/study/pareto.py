@@ -114,15 +114,22 @@ class _Gap:
     halved: bool = False
 
 
-def run_pareto(opened: Opened[ParetoStudy], folder: Path, progress: Progress | None = None) -> list[Point]:
+def run_pareto(
+    opened: Opened[ParetoStudy],
+    folder: Path,
+    progress: Progress | None = None,
+    points: list[Point] | None = None,
+) -> list[Point]:
     """Solve the study and return its front, the best of the first objective first.
+
+    `points` gets every point as it is found: what there is of the front when the study is interrupted.
 
     Raises:
         InputFaults: an objective makes no sense for the scenario.
         ValueError: the scenario has no plan at all.
     """
     study = opened.study
-    search = _Front(opened, folder, progress or Progress())
+    search = _Front(opened, folder, progress or Progress(), [] if points is None else points)
     if len(study.objectives) == 2:
         search.two()
     else:
@@ -133,7 +140,9 @@ def run_pareto(opened: Opened[ParetoStudy], folder: Path, progress: Progress | N
 class _Front:
     """Points found so far, and how new ones are found."""
 
-    def __init__(self, opened: Opened[ParetoStudy], folder: Path, progress: Progress) -> None:
+    def __init__(
+        self, opened: Opened[ParetoStudy], folder: Path, progress: Progress, points: list[Point]
+    ) -> None:
         self.opened = opened
         self.order = opened.study.order
         self.most = opened.study.points
@@ -142,7 +151,7 @@ class _Front:
         self.store = Store(folder)
         self.solver = Solver(progress.hooks)
         self.progress = progress
-        self.points: list[Point] = []
+        self.points = points
         self._refuse_what_cannot_be()
         progress.start(self.most)
 

@@ -150,8 +150,11 @@ def open_study(
 
 
 def _right_kind(model: type[StudyFile], document: Document) -> None:
-    """Refuse a study of another kind before its fields are called unknown."""
+    """Refuse a study of another kind, or a scenario, before its fields are called unknown."""
     stated = document.data.get("study")
+    if stated is None and "workloads" in document.data and "scenario" not in document.data:
+        advice = "write a study beside it that names it: `scenario: FILE`; see examples/studies"
+        raise InputFaults([document.fault(("workloads",), "a scenario", f"a {model.KIND} study", advice)])
     if stated is not None and stated != model.KIND:
         advice = f"run `planner {stated}` on it" if isinstance(stated, str) else ""
         raise InputFaults([document.fault(("study",), f"'{stated}'", model.KIND, advice)])

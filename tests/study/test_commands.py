@@ -128,3 +128,101 @@ def test_ctrl_c_keeps_what_is_done_and_running_again_goes_on(tmp_path):
     table = pd.read_csv(tmp_path / "out" / "results.csv")
     assert 1 <= len(table) < len(rates)
     assert "</html>" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_what_is_no_plan_or_no_study_is_named(tmp_path, run):
+    """`--base` with another file, and a scenario where a study is wanted: one sentence, exit code 2."""
+    written(tmp_path, {"vary": {"workloads.chat.rate_rps": [2, 9]}})
+    (tmp_path / "other.json").write_text('{"name": "x"}')
+    for base, said in (
+        ("rates.csv", "rates.csv: found no plan"),
+        ("other.json", "other.json: found no plan"),
+        ("nowhere", "nowhere: found no such file"),
+    ):
+        result = run(
+            "what-if", "scenario.json", "--set", "workloads.chat.rate_rps=9", "--base", base, folder=tmp_path
+        )
+        assert result.returncode == 2
+        assert said in result.stderr
+    result = run("sweep", "scenario.json", "-o", "out", folder=tmp_path)
+    assert result.returncode == 2
+    assert "found a scenario; allowed: a sweep study" in result.stderr
+    assert "1 error in the input" in result.stderr
+
+
+@pytest.mark.parametrize(("solved", "kept"), [(0, False), (1, True)])
+def test_an_interrupted_what_if_keeps_the_plan_before_the_change(tmp_path, run, monkeypatch, solved, kept):
+    """Interrupted while the changed question is solved, the base is there to go on from; exit code 4."""
+    from planner.study import solving
+
+    written(tmp_path, {"vary": {}})
+    solve, calls = solving.solve, []
+
+    def interrupted(*given):
+        if len(calls) == solved:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return solve(*given)
+
+    monkeypatch.setattr(solving, "solve", interrupted)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    change = ("--set", "workloads.chat.rate_rps=9")
+    result = run("what-if", "scenario.json", *change, "-o", "out", folder=tmp_path)
+    assert result.returncode == 4
+    assert "interrupted" in result.stderr
+    assert (tmp_path / "out" / "base" / "plan.json").is_file() == kept
+    if kept:
+        monkeypatch.undo()
+        again = run("what-if", "scenario.json", *change, "--base", "out/base", folder=tmp_path)
+        assert again.returncode == 0, again.stderr
+
+
+def test_an_interrupted_pareto_study_writes_the_front_so_far(tmp_path, run, monkeypatch):
+    """One end is found, then Ctrl-C: report and front.csv have it."""
+    from planner.study import solving
+
+    written(tmp_path, {"objectives": ["cost", "power"], "points": 9})
+    solve, calls = solving.solve, []
+
+    def interrupted(*given):
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return solve(*given)
+
+    monkeypatch.setattr(solving, "solve", interrupted)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    result = run("pareto", "study.json", "-o", "out", folder=tmp_path)
+    assert result.returncode == 4
+    assert len(pd.read_csv(tmp_path / "out" / "front.csv")) >= 1
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_a_second_run_of_a_procurement_times_nothing(tmp_path, run, monkeypatch):
+    """timings.json stands beside the results; a run that starts from them predicts no replica again."""
+    from planner.performance import latency
+
+    scenario = {
+        "name": "own",
+        "topology": "two-site-h200",
+        "workloads": [
+            {"name": "chat", "llms": ["llama-3.1-8b"], "origins": {"westeurope": 1.0}, "rate_rps": 50,
+             "input_tokens": 900, "output_tokens": 200, "slo": {"ttft_ms": 2000, "tpot_ms": 60}}
+        ],
+        "fleet": {"buy": ["dgx-h200"]},
+        "reliability": {"survive": []},
+    }  # fmt: skip
+    (tmp_path / "scenario.json").write_text(json.dumps(scenario))
+    study = {"scenario": "scenario.json", "start": "2026-01-01", "periods": 2, "alternatives": False}
+    (tmp_path / "study.json").write_text(json.dumps(study))
+    first = run("procure", "study.json", "-o", "out", folder=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert (tmp_path / "out" / "timings.json").is_file()
+
+    def refuse(*_):
+        raise AssertionError("a replica was looked at again")
+
+    monkeypatch.setattr(latency, "load_model", refuse)
+    (tmp_path / "study.json").write_text(json.dumps({**study, "periods": 3}))
+    again = run("procure", "study.json", "-o", "again", "--base", "out", folder=tmp_path)
+    assert again.returncode == 0, again.stderr
