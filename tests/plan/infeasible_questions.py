@@ -340,6 +340,12 @@ PHYSICS_CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
         {"slo": {"ttft_ms": 1000, "tpot_ms": 6, "percentile": 95}, "limits": {"servers": 1}},
         {"demand", "servers", "slo"},
     ),
+    "caches handed over a thin fabric": (
+        {"serving": ["split"],
+         "topology": site(fabric_domains=[{"name": "f", "leaves": 8, "spines": 4, "oversubscription": 4000}],
+                          racks={"fabric_domain": "f"})},
+        {"demand", "network"},
+    ),
     "a model that fits nothing": (
         {"llms": ["llama-3.1-405b"], "limits": {"servers": 1}, "rate_rps": 0.05,
          "slo": {"ttft_ms": 9e5, "tpot_ms": 9e4, "percentile": 95}},

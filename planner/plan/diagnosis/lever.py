@@ -85,7 +85,7 @@ class Lever:
         amount = shown(abs(value - self.stated))
         if self.kind == "demand":
             return f"{amount} {self.unit} less of {self.subject} ({before} -> {after} {self.unit})"
-        if self.kind in ("slo", "reliability", "spares", "ramp", "quality", "minimum"):
+        if self.kind in ("slo", "reliability", "spares", "ramp", "quality", "minimum") or self.unit == "to 1":
             return f"{self.subject} {before} -> {after} {self.unit}".rstrip()
         sign = "+" if self.up else "-"
         unit = self.unit.removesuffix("s") if self.unit.isalpha() and amount == "1" else self.unit

@@ -103,13 +103,14 @@ def _capacity_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
             capacity = rows.get((path.removesuffix("peak_share") + "capacity_kw", subject))
             if capacity is not None:
                 capacity.bound |= peaks.bound
+    thin = any(row.name.startswith("network/fabric/") for row in arrays.rows)
     for (path, subject), members_rows in rows.items():
         row = first[path, subject]
         members = class_of.get(row.name.removeprefix("racks/")) if row.family == "racks" else None
         if members is not None and members.existing:
             continue  # racks with servers in them are what stands, not what is promised
         lever = (
-            _topology_lever(question, row, path, subject, places[subject], members_rows)
+            _topology_lever(question, row, path, subject, places[subject], members_rows, thin)
             if subject in places
             else _scenario_lever(question, row, path, members_rows)
         )
@@ -118,7 +119,7 @@ def _capacity_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
 
 
 def _topology_lever(
-    question: Question, row: RowInfo, path: str, subject: str, place: Place, rows: _Rows
+    question: Question, row: RowInfo, path: str, subject: str, place: Place, rows: _Rows, thin: bool
 ) -> Lever | None:
     entry, name = place.entry, path.rsplit(".", 1)[1]
     if not hasattr(entry, name) or getattr(entry, name) is None:
@@ -131,8 +132,9 @@ def _topology_lever(
         "end": float("inf"),
     }
     if row.family == "racks":
-        # What the loss of a rack takes depends on how many there are: then they are no mere row.
-        lost = "rack" in question.scenario.reliability.survive
+        # What the loss of a rack takes, and what a thin fabric carries, depends on how many there are: then
+        # they are no mere row.
+        lost = thin or "rack" in question.scenario.reliability.survive
         shared["end"] = stated + MORE_RACKS
         return Lever(
             kind="racks", unit="racks", whole=True, gives={} if lost else dict.fromkeys(rows.bound, 1.0),
