@@ -137,6 +137,10 @@ def run_pareto(
     return non_dominated(search.points)
 
 
+LEAST_STEPS = 3
+"""Limits on each objective in the grid of three, at least: both ends and the middle."""
+
+
 class _Front:
     """Points found so far, and how new ones are found."""
 
@@ -212,13 +216,14 @@ class _Front:
             else:
                 self._end(order)
         ends = list(self.points)
-        steps = max(2, round(math.sqrt(self.most)))
+        steps = max(LEAST_STEPS, round(math.sqrt(self.most)))
         limits = [_spread([end.values[at] for end in ends], steps) for at in (1, 2)]
         impossible: list[tuple[int, int]] = []
-        solved: list[tuple[tuple[int, int], Point]] = []
+        # Without limits the first end is the best; what the search for the least TTFT met does not count.
+        solved: list[tuple[tuple[int, int], Point]] = [((limits[0][0], limits[1][0]), first)]
         for third in limits[1]:
             for second in limits[0]:
-                if len(non_dominated(self.points)) >= self.most:
+                if len(solved) + len(orders) - 1 >= self.most:
                     return
                 if any(second <= a and third <= b for a, b in impossible):
                     continue
@@ -269,6 +274,7 @@ class _Front:
         plan = None if row is None else self.store.plan(row)
         if row is None:
             number = len(self.progress.rows) + 1
+            self.progress.total = max(self.progress.total, number)
             self.progress.point(number, ", ".join(f"{k} {v:,.6g}" for k, v in words.items()) or order[0])
             outcome = self.solver.solve(question, diagnosis_s=0.0)
             plan = outcome.plan

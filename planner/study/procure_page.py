@@ -147,7 +147,7 @@ def _purchases(
         _table("Racks turned to liquid", tables["retrofits"], ("branch", "label", "racks", "count")),
         _table("Left unserved", tables["unserved"], ("branch", "label", "demand", "share")),
     ]
-    text = "Rows of the branch `now` hold in every future: they are decided before it is known which it is."
+    text = "Rows of the branch “now” hold in every future: they are decided before it is known which it is."
     return Chapter("purchases", "What to buy, when", text, drawings, [t for t in lists if t is not None])
 
 

@@ -50,7 +50,7 @@ def sweep_page(title: str, rows: Sequence[Row], show: Sequence[str]) -> Page:
         low = cheapest.figures["cost_usd_per_h"]
         facts.append(Fact("Cost", f"{usd(low)}/h", f"to {usd(dearest)}/h"))
     chapters = [
-        Chapter(figure.column, figure.title, _explained(inputs), [drawing])
+        Chapter(figure.column, figure.title, EXPLAINED, [drawing])
         for name in show
         for figure in [TITLES[name]]
         for drawing in [sweep_drawing(rows, inputs, figure)]
@@ -69,10 +69,9 @@ def sweep_page(title: str, rows: Sequence[Row], show: Sequence[str]) -> Page:
     return Page(title, "Sweep", headline, "results.csv and plans/", facts=facts, chapters=chapters)
 
 
-def _explained(inputs: Sequence[str]) -> str:
-    if len(inputs) == 2:
-        return "Each cell is a plan of its own, proven within the scenario's gap; dashed cells have none."
-    return "Each dot is a plan of its own, proven within the scenario's gap; × marks points without one."
+EXPLAINED = (
+    "Each cell or dot is a plan of its own, proven within the scenario's gap; dashed cells and × have none."
+)
 
 
 def points_table(rows: Sequence[Row], inputs: Sequence[str], marked: Sequence[int]) -> Table:
