@@ -199,7 +199,9 @@ class Search(TwoStage):
             time_limit_s=settings.time_limit_s if settings.reproducible else limit,
             relative_gap=gap,
             seed=settings.seed,
-            hint=None if self.best is None else self.best[part.columns],
+            # HiGHS proved 3902 for an optimum of 3863 once it was given a plan to start from: a program that
+            # is small enough to be solved whole is solved without.
+            hint=None if self.best is None or whole else self.best[part.columns],
             sub_searches=not self.warm or self.best is None,
         )
         if outcome.status != "infeasible":
