@@ -285,13 +285,19 @@ def host_w(server: Server, load: ArrayInput) -> Array:
     always drawn, the rest grows with load. The draw at full load is what the largest measured
     power of the server (``typical_w``) leaves beside its accelerators, where the catalog knows it.
     """
+    idle, full = _host_range_w(server)
+    return np.asarray(idle + (full - idle) * np.clip(np.asarray(load, dtype=float), 0.0, 1.0))
+
+
+def _host_range_w(server: Server) -> tuple[float, float]:
+    """Return the watts of a server without its accelerators, without load and at full load."""
     shares = power_coefficients()
     idle = shares.host_idle * server.host_w
     full = shares.host_busy * server.host_w
     if server.typical_w is not None:
         accelerators_w = server.rated_w - server.host_w
         full = min(max(server.typical_w - accelerators_w, idle), server.host_w)
-    return np.asarray(idle + (full - idle) * np.clip(np.asarray(load, dtype=float), 0.0, 1.0))
+    return idle, full
 
 
 def host_dynamic_w(server: Server) -> float:
@@ -301,7 +307,7 @@ def host_dynamic_w(server: Server) -> float:
 
 def server_idle_w(server: Server, accelerator: Accelerator) -> float:
     """Return expected watts of a powered server that serves nothing."""
-    return float(host_w(server, 0.0)) + server.accelerators * idle_w(accelerator)
+    return _host_range_w(server)[0] + server.accelerators * idle_w(accelerator)
 
 
 def expected_w(server: Server, accelerator_w: ArrayInput, load: ArrayInput) -> Array:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 from planner.catalog import Catalog
@@ -149,7 +149,11 @@ class PoolFacts:
         return self.first.origin == "rent"
 
 
-@dataclass(frozen=True)
+MOST_SLICES = 2**20
+"""Slices that are remembered as read: books and checks go through all of a plan many times."""
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """Accelerators `first` to `last` of one server."""
 
@@ -163,6 +167,7 @@ class Slice:
         return self.last - self.first + 1
 
 
+@lru_cache(maxsize=MOST_SLICES)
 def read_slice(text: str) -> Slice:
     """Return what `server-name:first-last` says.
 
@@ -197,8 +202,9 @@ def pools_of(content: Content) -> dict[str, PoolFacts]:
         taken: dict[str, int] = {}
         for group in members:
             for part in slices_of(group):
-                if part.server in servers:
-                    taken[part.server] = taken.get(part.server, 0) + part.accelerators
+                server = part.server
+                if server in servers:
+                    taken[server] = taken.get(server, 0) + part.last - part.first + 1
         if taken:
             leader = members[0]
             pools[name] = PoolFacts(

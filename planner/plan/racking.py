@@ -24,9 +24,13 @@ def stand_servers(assembly: Assembly, solution: Solution) -> tuple[dict[int, lis
     groups: dict[int, list[ServerPlan]] = defaultdict(list)
     rented: dict[tuple[str, str], int] = defaultdict(int)
     retrofitted: list[str] = []
+    chosen: dict[str, list[tuple[Mix, int]]] = defaultdict(list)
+    for (of, mix), racks in zip(assembly.mixes, solution.values["mixes"].tolist(), strict=True):
+        chosen[of.name].append((mix, racks))
     for rack_class in assembly.classes:
         members = of_class[rack_class.name]
-        mixes = _mixes_of_racks(assembly, solution, rack_class)
+        powered = solution.values["servers"][members].tolist()
+        mixes = _mixes_of_racks(assembly, chosen[rack_class.name], powered, rack_class)
         for number, (rack, mix) in enumerate(zip(rack_class.members, mixes, strict=False)):
             placed = 0
             standing = _standing(assembly.graph, rack)
@@ -55,25 +59,17 @@ def stand_servers(assembly: Assembly, solution: Solution) -> tuple[dict[int, lis
     return groups, retrofitted
 
 
-def _mixes_of_racks(assembly: Assembly, solution: Solution, rack_class: RackClass) -> list[Mix]:
-    """Return the mix of every rack of a class that takes one.
+def _mixes_of_racks(
+    assembly: Assembly, of_class: list[tuple[Mix, int]], servers: list[int], rack_class: RackClass
+) -> list[Mix]:
+    """Return the mix of every rack of a class that takes one, from (mix, racks) and servers of the class.
 
     Where a rack may be lost, as few racks as hold the servers keep the mix chosen for them, and the others
     take mixes that spread the servers farther; the program has no reason to choose between them.
     """
-    of_class = [
-        (mix, int(racks))
-        for (of, mix), racks in zip(assembly.mixes, solution.values["mixes"].tolist(), strict=True)
-        if of.name == rack_class.name
-    ]
     mixes = [mix for mix, racks in of_class for _ in range(racks)]
     if "rack" not in assembly.question.scenario.reliability.survive or not mixes:
         return mixes
-    servers = [
-        int(count)
-        for offer, count in zip(assembly.offers, solution.values["servers"].tolist(), strict=True)
-        if offer.rack_class is not None and offer.rack_class.name == rack_class.name
-    ]
     for mix in [mix for mix in mixes if not mix.retrofit]:
         fewer = mixes.copy()
         fewer.remove(mix)

@@ -93,6 +93,7 @@ def _place_replicas(
         of_group[int(hostings.host_group[p])].append(p)
     placed: dict[tuple[int, tuple[str, str]], ReplicaGroup] = {}
     running = _running(assembly)
+    domain_of = {server.name: server.fabric_domain for stood in servers.values() for server in stood}
     for h, members in of_group.items():
         group = assembly.host_groups[h]
         hosts = list(servers.get(h, ()))
@@ -113,7 +114,7 @@ def _place_replicas(
                 placements = [*placed[key].placements, *placements]
             pool = assembly.pools[key[0]]
             first = placements[0][0].split(":")[0]
-            domain = next(s.fabric_domain for members in servers.values() for s in members if s.name == first)
+            domain = domain_of[first]
             placed[key] = ReplicaGroup(
                 pool=pool.name,
                 shape=ShapePlan(**asdict(pool.entry.shape)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +55,18 @@ def check(context: Context) -> Iterator[Violation]:
     ]
     for ending, watts_of, limit_kw in situations:
         loads = list(rack_loads(graph, watts_of))
-        yield from _over(graph, carried(loads, None), None, ending, limit_kw)
+        normal = carried(loads, None)
+        yield from _over(graph, normal, None, ending, limit_kw)
+        on = loads_on(loads)
+        overloaded = {
+            node for node in normal if any(_over(graph, {node: normal[node]}, None, ending, limit_kw))
+        }
         threatened = {node for load in loads if load.redundant for path in load.paths for node in path}
         for lost in sorted(threatened):
-            yield from _over(graph, carried(loads, lost), lost, ending, limit_kw)
+            moved = {node for load in on[lost] if load.redundant for path in load.paths for node in path}
+            after = {node: normal[node] for node in overloaded if node not in moved}
+            after |= carried_by(moved, on, lost)
+            yield from _over(graph, after, lost, ending, limit_kw)
 
 
 def _after_shedding(context: Context, of_rack: Mapping[str, int]) -> dict[str, int]:
@@ -121,13 +129,42 @@ def carried(loads: list[Load], lost: str | None) -> dict[str, float]:
     """
     watts: dict[str, float] = defaultdict(float)
     for load in loads:
-        every = list(zip(load.paths, load.reserve, strict=True))
-        alive = [(path, reserve) for path, reserve in every if lost not in path or not load.redundant]
-        standing = [path for path, reserve in alive if not reserve] or [path for path, _ in alive]
+        standing = standing_paths(load, lost)
         for path in standing:
             for node in path:
                 watts[node] += load.watts / len(standing)
     return dict(watts)
+
+
+def standing_paths(load: Load, lost: str | None) -> list[frozenset[str]]:
+    """Return the paths that some racks draw from when `lost` is gone."""
+    every = list(zip(load.paths, load.reserve, strict=True))
+    alive = [(path, reserve) for path, reserve in every if lost not in path or not load.redundant]
+    return [path for path, reserve in alive if not reserve] or [path for path, _ in alive]
+
+
+def loads_on(loads: list[Load]) -> dict[str, list[Load]]:
+    """Return the loads that may draw from each power node, in their order."""
+    found: dict[str, list[Load]] = defaultdict(list)
+    for load in loads:
+        for node in frozenset().union(*load.paths):
+            found[node].append(load)
+    return found
+
+
+def carried_by(nodes: Iterable[str], on: Mapping[str, list[Load]], lost: str) -> dict[str, float]:
+    """Return what some nodes carry, W, when `lost` is gone: as `carried`, but for these only."""
+    watts: dict[str, float] = {}
+    for node in nodes:
+        total, used = 0.0, False
+        for load in on[node]:
+            standing = standing_paths(load, lost)
+            for path in standing:
+                if node in path:
+                    total, used = total + load.watts / len(standing), True
+        if used:
+            watts[node] = total
+    return watts
 
 
 def _over(
