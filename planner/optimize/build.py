@@ -48,7 +48,7 @@ def build_program(problem: Problem) -> Arrays:
     return program.finish()
 
 
-MOST_COPIED_COLUMNS = 30_000
+MOST_COPIED_COLUMNS = 4_000
 """Up to so many columns for the routing after losses of whole host groups, a copy for each loss is better
 than cuts: solvers see what integer designs must leave for it."""
 

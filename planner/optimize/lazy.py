@@ -78,6 +78,7 @@ def _cut(arrays: Arrays, rows: np.ndarray, columns: np.ndarray) -> Arrays:
         row_upper=arrays.row_upper[rows],
         rows=tuple(row for row, kept in zip(arrays.rows, rows, strict=True) if kept),
         column_kind=tuple(kinds),
+        column_site=None if arrays.column_site is None else arrays.column_site[columns],
     )
 
 

@@ -88,8 +88,10 @@ def solve_problem(
             if start is not None and best is None:
                 search.adopt(_laid_out(arrays, start), mattered)
                 adopted = search.adopted
-            found, values = search.run(), search.best
-            names = [arrays.sections[number].name for number in search.active]
+            found = search.run()
+            # Failures that joined the program during the search have their columns at the end.
+            values = None if search.best is None else search.best[: len(aimed.cost)]
+            names = [search.arrays.sections[number].name for number in search.active]
             active = list(dict.fromkeys([*active, *names]))
         if found.status in ("infeasible", "unknown"):
             break

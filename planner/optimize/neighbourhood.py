@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from planner.optimize.problem import Integers
 from planner.optimize.program import Arrays, Floats
-from planner.optimize.solvers.outcome import Outcome
+
+Answer = TypeVar("Answer")
 
 
 def near(arrays: Arrays, values: Floats, servers: int, replicas: int) -> Arrays:
@@ -53,8 +55,9 @@ def around(arrays: Arrays, values: Floats, free: np.ndarray) -> Freed:
     own = arrays.matrix[:, columns].tocsr()
     touched = np.flatnonzero(np.diff(own.indptr))
     own = own[touched]
-    # What others use of a row is known to the last unit: their values are whole.
-    others = np.rint(arrays.matrix[touched] @ np.where(free, 0.0, values))
+    # What others use of a row is known to the last unit where their values are whole.
+    others = arrays.matrix[touched] @ np.where(free, 0.0, values)
+    others = np.where(np.abs(others - np.rint(others)) < 1e-6, np.rint(others), others)
     part = Arrays(
         cost=arrays.cost[columns],
         column_lower=arrays.column_lower[columns],
@@ -68,7 +71,7 @@ def around(arrays: Arrays, values: Floats, free: np.ndarray) -> Freed:
     return Freed(part, columns.astype(np.int64))
 
 
-def in_parallel(tasks: Sequence[Callable[[], Outcome]], workers: int) -> list[Outcome]:
+def in_parallel(tasks: Sequence[Callable[[], Answer]], workers: int) -> list[Answer]:
     """Run solver calls side by side (they leave Python while they search); answers in the tasks' order."""
     if workers <= 1 or len(tasks) <= 1:
         return [task() for task in tasks]

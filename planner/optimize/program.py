@@ -8,7 +8,7 @@ the user's words.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -74,6 +74,18 @@ class Losses(Protocol):
 
         tolerance: units of traffic that may be missing.
         """
+
+    def missing(self, values: Floats) -> dict[int, float]:
+        """Return the units missing after each loss that `values` (columns,) do not survive."""
+
+    def named(self, names: Collection[str]) -> list[int]:
+        """Return the losses with these names."""
+
+    def copied_columns(self, event: int) -> int:
+        """Return how many columns a copy of the routing after a loss has."""
+
+    def copied(self, arrays: Arrays, event: int) -> Arrays:
+        """Return the program with the routing after a loss as its last section, columns at the end."""
 
 
 @dataclass(frozen=True)

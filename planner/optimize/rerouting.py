@@ -14,16 +14,18 @@ With n_q replicas of pool q left after loss e, and duals y_i of the demands and 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 import scipy.sparse
 
+from planner.optimize.loss_copy import copied_columns, with_copy
 from planner.optimize.problem import LOAD_SCALE, SHARE_SCALE, Failures, Problem
 from planner.optimize.program import Arrays, Cut, Floats, RowInfo
+from planner.optimize.routing_rows import routing_rows
 from planner.optimize.solvers.glop import LinearProgram
 from planner.optimize.solvers.outcome import SolverFailure
-from planner.optimize.variables import lane_units
 
 SHORTAGE_TOLERANCE = 1e-4
 """Units that rerouting may miss of what is promised, as in the verifier: what doubles leave."""
@@ -100,67 +102,13 @@ class Rerouting:
         self._problem = problem
         self._replicas, self._unserved = replicas, unserved
         self._survives = {event: self._surviving_hostings(event) for event in events}
-        demands, flows, assignments = problem.demands, problem.flows, problem.assignments
-        periods = len(problem.periods)
-        demand_rows, lane_rows = len(demands.names), len(problem.lane_site)
-        flow_columns, assign_columns = len(flows.demand), len(assignments.lane)
-        loads = assignments.load_row
-        row = np.concatenate(
-            [
-                flows.demand,
-                np.arange(demand_rows),
-                demand_rows + flows.lane,
-                demand_rows + assignments.lane,
-                demand_rows
-                + lane_rows
-                + assignments.load_pool * periods
-                + problem.lane_period[assignments.lane[loads]],
-            ]
-        )
-        column = np.concatenate(
-            [
-                np.arange(flow_columns),
-                flow_columns + assign_columns + np.arange(demand_rows),
-                np.arange(flow_columns),
-                flow_columns + np.arange(assign_columns),
-                flow_columns + loads,
-            ]
-        )
-        value = np.concatenate(
-            [
-                np.ones(flow_columns),
-                np.ones(demand_rows),
-                np.ones(flow_columns),
-                -np.ones(assign_columns),
-                assignments.load / LOAD_SCALE,
-            ]
-        )
-        rows = demand_rows + lane_rows + len(problem.pools.names) * periods
-        columns = flow_columns + assign_columns + demand_rows
-        self._own: scipy.sparse.csr_matrix = scipy.sparse.csr_matrix(
-            (value, (row, column)), shape=(rows, columns)
-        )
-        self._upper = np.concatenate(
-            [demands.units[flows.demand], lane_units(problem)[assignments.lane], demands.units]
-        ).astype(np.float64)
-        self._demand_rows, self._lane_rows, self._periods = demand_rows, lane_rows, periods
-        cost = np.zeros(columns)
-        cost[flow_columns + assign_columns :] = 1e6
-        no_rows = np.zeros(rows)
-        self._program = LinearProgram(
-            Arrays(
-                cost=cost,
-                column_lower=np.zeros(columns),
-                column_upper=self._upper,
-                matrix=self._own,
-                row_lower=np.concatenate(
-                    [no_rows[: demand_rows + lane_rows], np.full(rows - demand_rows - lane_rows, -np.inf)]
-                ),
-                row_upper=np.concatenate([np.full(demand_rows, np.inf), no_rows[demand_rows:]]),
-                rows=tuple(RowInfo(str(number), "rerouting") for number in range(rows)),
-                column_kind=(),
-            )
-        )
+        self._rows = routing_rows(problem)
+        self._own, self._upper = self._rows.matrix, self._rows.upper
+        self._demand_rows, self._lane_rows = self._rows.demands, self._rows.lanes
+        self._periods = len(problem.periods)
+        self._rows_lower = np.zeros(self._own.shape[0])
+        self._rows_lower[self._demand_rows + self._lane_rows :] = -np.inf
+        self._programs: tuple[bytes, LinearProgram] | None = None
 
     def _surviving_hostings(self, event: int) -> np.ndarray:
         lost = self._failures.lost_candidate[self._failures.lost_candidate_row == event]
@@ -170,15 +118,25 @@ class Rerouting:
     def lacking(self, values: Floats, tolerance: float = SHORTAGE_TOLERANCE) -> list[Cut]:
         """Return the cuts that a plan breaks, one for each loss that it does not survive.
 
-        Losses that were not survived lately are asked first; the others only when those are.
+        Losses that were not survived lately are asked first; the others only when those are. Losses that
+        take no replica leave everything as it is.
         """
-        for events in (self._hard, [event for event in self.events if event not in self._hard]):
+        touched = self._touched(values)
+        hard = [event for event in touched if event in self._hard]
+        for events in (hard, [event for event in touched if event not in self._hard]):
             found = {event: self.shortage(event, values, tolerance)[1] for event in events}
             cuts = [cut for cut in found.values() if cut is not None]
             if cuts:
                 self._hard = [event for event, cut in found.items() if cut is not None]
                 return cuts
         return []
+
+    def _touched(self, values: Floats) -> list[int]:
+        """Return the losses that take any replica; all, where none stands at all."""
+        replicas = values[self._replicas]
+        if not (replicas > 0).any():
+            return list(self.events)
+        return [event for event in self.events if (replicas[~self._survives[event]] > 0).any()]
 
     def shortage(
         self, event: int, values: Floats, tolerance: float = SHORTAGE_TOLERANCE
@@ -195,22 +153,105 @@ class Rerouting:
         """
         problem, failures = self._problem, self._failures
         survives = self._survives[event]
+        pools = len(problem.pools.names)
+        standing = np.bincount(problem.hostings.pool, weights=values[self._replicas], minlength=pools) > 0
         replicas = np.where(survives, values[self._replicas], 0.0)
-        left = np.bincount(problem.hostings.pool, weights=replicas, minlength=len(problem.pools.names))
+        left = np.bincount(problem.hostings.pool, weights=replicas, minlength=pools)
         share = failures.kept_share[event] / SHARE_SCALE
         promised = share * np.maximum(problem.demands.units - values[self._unserved], 0.0)
-        lower = np.concatenate([promised, np.zeros(self._lane_rows), np.full(self._capacity_rows, -np.inf)])
+        lower = np.concatenate([promised, self._rows_lower[self._demand_rows :]])
         upper = np.concatenate(
             [np.full(self._demand_rows, np.inf), np.zeros(self._lane_rows), np.repeat(left, self._periods)]
         )
-        self._program.move_rows(lower, upper)
-        outcome = self._program.solve()
+        program = self._routing(standing)
+        program.move_rows(lower, upper)
+        outcome = program.solve()
         if outcome.status != "optimal":
             raise SolverFailure(f"routing after {failures.names[event]}: GLOP ended {outcome.status}")
         missing = float(outcome.objective) / 1e6
         if missing <= tolerance:
             return 0.0, None
-        return missing, self._cut(event, outcome.duals / 1e6, share, survives)
+        return missing, self._cut(event, self._completed(outcome.duals / 1e6, standing), share, survives)
+
+    def _routing(self, standing: np.ndarray) -> LinearProgram:
+        """Return the routing over pools that stand (mask), of which there are few; the last is kept."""
+        key = standing.tobytes()
+        if self._programs is not None and self._programs[0] == key:
+            return self._programs[1]
+        flows, loads = self._problem.flows, self._problem.assignments
+        open_path = self._open_paths(standing)
+        open_lane = np.zeros(self._lane_rows, dtype=bool)
+        open_lane[loads.lane[open_path]] = True
+        demands = np.ones(self._demand_rows, dtype=bool)
+        columns = np.flatnonzero(np.concatenate([open_lane[flows.lane], open_path, demands]))
+        cost = np.concatenate([np.zeros(len(columns) - self._demand_rows), np.full(self._demand_rows, 1e6)])
+        rows = self._own.shape[0]
+        program = LinearProgram(
+            Arrays(
+                cost=cost,
+                column_lower=np.zeros(len(columns)),
+                column_upper=self._upper[columns],
+                matrix=self._own[:, columns],
+                row_lower=self._rows_lower,
+                row_upper=np.where(np.arange(rows) < self._demand_rows, np.inf, 0.0),
+                rows=tuple(RowInfo(str(number), "rerouting") for number in range(rows)),
+                column_kind=(),
+            )
+        )
+        self._programs = (key, program)
+        return program
+
+    def _open_paths(self, standing: np.ndarray) -> np.ndarray:
+        """Return (assignments,) which paths lead through pools that all stand."""
+        loads = self._problem.assignments
+        missing = np.bincount(loads.load_row, weights=~standing[loads.load_pool], minlength=len(loads.lane))
+        return np.asarray(missing == 0)
+
+    def _completed(self, duals: Floats, standing: np.ndarray) -> Floats:
+        """Return duals of the whole routing from those over the pools that stand.
+
+        Pools without replicas have no capacity, so that their dual costs nothing here: it is what makes
+        the paths through them not worth more than they carry.
+        """
+        problem, duals = self._problem, duals.copy()
+        flows, loads = problem.flows, problem.assignments
+        demand = np.maximum(duals[: self._demand_rows], 0.0)
+        lane = duals[self._demand_rows : self._demand_rows + self._lane_rows]
+        capacity = duals[self._demand_rows + self._lane_rows :]
+        dearest = np.zeros(self._lane_rows)
+        np.maximum.at(dearest, flows.lane, demand[flows.demand])
+        open_path = self._open_paths(standing)
+        closed = np.ones(self._lane_rows, dtype=bool)
+        closed[loads.lane[open_path]] = False
+        lane[closed] = -dearest[closed]
+        row = loads.load_pool * self._periods + problem.lane_period[loads.lane[loads.load_row]]
+        load, stands = loads.load / LOAD_SCALE, standing[loads.load_pool]
+        paid = np.where(stands, -np.minimum(capacity[row], 0.0) * load, 0.0)
+        count = len(loads.lane)
+        owed = -lane[loads.lane] - np.bincount(loads.load_row, weights=paid, minlength=count)
+        free = np.bincount(loads.load_row, weights=np.where(stands, 0.0, load), minlength=count)
+        price = np.where(free > 0, np.maximum(owed, 0.0) / np.maximum(free, 1e-12), 0.0)
+        capacity[row[~stands]] = 0.0
+        np.minimum.at(capacity, row[~stands], -price[loads.load_row[~stands]])
+        return duals
+
+    def missing(self, values: Floats) -> dict[int, float]:
+        """Return the units missing after each loss that a solution does not survive."""
+        found = {event: self.shortage(event, values)[0] for event in self._touched(values)}
+        return {event: units for event, units in found.items() if units > 0}
+
+    def named(self, names: Collection[str]) -> list[int]:
+        """Return the losses with these names."""
+        return [event for event in self.events if self._failures.names[event] in names]
+
+    def copied_columns(self, event: int) -> int:
+        """Return how many columns a copy of the routing after a loss has."""
+        return copied_columns(self._problem, self._survives[event])
+
+    def copied(self, arrays: Arrays, event: int) -> Arrays:
+        """Return the program with a copy of the routing after a loss as its last section."""
+        columns = self._replicas, self._unserved
+        return with_copy(arrays, self._problem, self._rows, event, self._survives[event], columns)
 
     @property
     def _capacity_rows(self) -> int:

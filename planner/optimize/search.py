@@ -28,7 +28,7 @@ from planner.optimize.solution import (
 from planner.optimize.solvers import highs
 from planner.optimize.solvers.glop import LinearProgram
 from planner.optimize.solvers.outcome import Outcome
-from planner.optimize.two_stage import CUT_ROUNDS, LINEAR_SHORTAGE, TwoStage
+from planner.optimize.two_stage import TwoStage
 from planner.optimize.workbench import DETERMINISTIC_UNITS_PER_S
 
 __all__ = ["DETERMINISTIC_UNITS_PER_S", "Search"]
@@ -55,8 +55,11 @@ WARM_SHARE = 0.9
 DESIGN_SHARE = 0.6
 """Share of the time left that one design round may take."""
 
-CUT_PATIENCE, CUT_PROGRESS = 8, 1e-5
-"""Cuts end when so many rounds raised the bound by less than this share."""
+FOLDED_COLUMNS = 3_000
+"""Smaller programs are relaxed as they are: folding them saves nothing."""
+
+RELAXING_SHARE = 0.1
+"""Share of the time limit after which no more losses join the linear relaxation."""
 
 
 class Search(TwoStage):
@@ -102,6 +105,9 @@ class Search(TwoStage):
         """
         self.warm = True
         self.active = [n for n, section in enumerate(self.arrays.sections) if section.name in mattered]
+        if self.arrays.losses is not None:
+            self._copy(self.arrays.losses.named(mattered))
+        values = np.append(values, np.zeros(len(self.arrays.cost) - len(values)))
         values = np.clip(values, self.arrays.column_lower, self.arrays.column_upper)
         base = part_with(self.arrays, [])
         whole = values if base.arrays.violation(values[base.columns]) <= 0 else self._whole_traffic(values)
@@ -132,7 +138,7 @@ class Search(TwoStage):
 
     def _relax(self) -> str:
         """Solve linear relaxations, adding failures that their solution does not survive."""
-        everything = range(len(self.arrays.sections))
+        limit = self._elapsed() + RELAXING_SHARE * self.settings.time_limit_s
         while True:
             part = self._part()
             outcome = self._relaxed(part)
@@ -141,37 +147,29 @@ class Search(TwoStage):
                 return outcome.status
             self._raise_bound(outcome.objective)
             values = part.lift(outcome.values, np.zeros(len(self.arrays.cost)))
-            others = [number for number in everything if number not in self.active]
+            self.linear = values
+            others = [number for number in range(len(self.arrays.sections)) if number not in self.active]
             _, lost = survived(self.arrays, values, others, whole=False)
-            if not lost:
-                self._record(f"linear relaxation with {len(self.cuts)} cuts", self._elapsed(), "optimal")
-                return "optimal"
             self.active += lost
+            out_of_time = self._elapsed() > limit and not self.settings.reproducible
+            if not lost and (out_of_time or not self._copy_losses(values, self._bearable(values))):
+                self._record(
+                    f"linear relaxation with {len(self.active)} failures", self._elapsed(), "optimal"
+                )
+                return "optimal"
 
     def _relaxed(self, part: Part) -> highs.LinearOutcome:
-        """Solve a linear relaxation, with cuts as long as they raise its bound."""
-        if self.arrays.losses is None:
+        """Solve a linear relaxation, folded where that pays."""
+        if self.arrays.losses is None and (self.active or len(self.arrays.cost) <= FOLDED_COLUMNS):
             return highs.solve_linear(part.arrays, self._remaining())
-        program = LinearProgram(part.arrays)
-        outcome = program.solve(self._remaining())
-        reached: list[float] = []
-        for _ in range(CUT_ROUNDS):
-            if outcome.status != "optimal" or self._remaining() <= 0:
-                break
-            reached.append(outcome.objective)
-            if len(reached) > CUT_PATIENCE and reached[-1] <= reached[-CUT_PATIENCE] * (1 + CUT_PROGRESS):
-                break
-            self._raise_bound(outcome.objective)
-            values = part.lift(outcome.values, np.zeros(len(self.arrays.cost)))
-            found = self._lacks(values, LINEAR_SHORTAGE)
-            if not found:
-                break
-            for cut in found:
-                program.add_row(cut.columns, cut.amounts, cut.lower)
-            outcome = program.solve(self._remaining())
-        if outcome.status == "optimal":
+        folding = self._folding()
+        arrays = with_cuts(folding.arrays, [folding.cut(cut) for cut in self.cuts])
+        outcome = LinearProgram(arrays).solve(self._remaining())
+        if outcome.status != "optimal":
+            outcome = highs.solve_linear(arrays, self._remaining())
+        if outcome.status != "optimal":
             return outcome
-        return highs.solve_linear(self._part().arrays, self._remaining())
+        return replace(outcome, values=folding.unfolded(outcome.values))
 
     def _design_round(self, gap: float, *, whole: bool = False) -> str:
         """Solve for a design and make it a plan; "again" if it did not survive failures, now added.

@@ -1,7 +1,11 @@
-"""The two stages: what to open and to power, then counts near it; then site by site.
+"""The two stages: what to open and what stands where in fractions, then whole counts site by site.
 
-The linear relaxation with whole sites (and servers) is near the optimum, few of its counts are fractional:
-those within a step of it decide a first plan. Then some sites are freed at a time while the others stay.
+1. The linear relaxation (folded, with the losses that matter) is near the optimum; its sites are packed one
+   by one, what they leave is settled between them: a first plan (`site_plans`).
+2. With whole sites in the folded program comes a bound that pays for them, and which sites to open.
+3. Around that, all counts that the plan or the relaxation uses are decided at once where they are few enough,
+   else the sites are packed again with more effort.
+4. Then some sites are freed at a time while the others stay.
 """
 
 from __future__ import annotations
@@ -11,93 +15,111 @@ from dataclasses import replace
 
 import numpy as np
 
-from planner.optimize.completion import Completion
-from planner.optimize.lazy import is_traffic
+from planner.optimize.folding import fold
+from planner.optimize.lazy import is_traffic, part_with
 from planner.optimize.neighbourhood import Freed, around, in_parallel, near
 from planner.optimize.problem import Integers
 from planner.optimize.program import Floats
 from planner.optimize.rerouting import with_cuts
-from planner.optimize.solvers import highs
+from planner.optimize.site_packing import QUICK, Effort
+from planner.optimize.site_plans import SitePlans, open_traffic, roomy_for
+from planner.optimize.solvers.glop import LinearProgram
 from planner.optimize.solvers.outcome import Outcome
 
-CUT_ROUNDS = 100
-"""Most rounds of cuts in the linear relaxation."""
+OPENING_SHARE, NEAR_SHARE, FREE_SHARE, IMPROVING_SHARE = 0.2, 0.1, 0.05, 0.7
+"""Shares of the time limit: for the sites to open, for counts near a relaxation, for one neighbourhood, and
+for all of it before the whole program is given to a solver."""
 
-LINEAR_SHORTAGE = 0.05
-"""Units that may be missing after a loss in the linear relaxation; plans are held to the last unit."""
+OPENING_GAP = 0.2
+"""Part of the gap asked for that the choice of sites may use up."""
 
-OPENING_SHARE, POWERING_SHARE, NEAR_SHARE, FREE_SHARE, IMPROVING_SHARE = 0.15, 0.15, 0.1, 0.05, 0.7
-"""Shares of the time limit: for the sites to open, the servers to power, counts near them, for one
-neighbourhood, and for all of it before the whole program is given to a solver."""
+CLOSED_BELOW = 0.2
+"""A site that the relaxation opens less than this is closed in the first plan."""
 
-FREE_SITES = 3
-"""Sites that a neighbourhood frees."""
+FREE_SITES, FREE_NODES = (1, 2, 3, 2), 500
+"""Sites that neighbourhoods free in turn, and nodes for each."""
 
 NEIGHBOURHOODS = 200
 """Most rounds of neighbourhoods."""
 
 
-class TwoStage(Completion):
+class TwoStage(SitePlans):
     """Finds and improves plans by parts of the program."""
 
     def _two_stage(self) -> str:
-        """Decide which sites open, round the counts near the relaxation, then improve site by site."""
-        # Counts near a relaxation with copies of the routing after failures hardly ever survive them: the
-        # time is better spent on the whole program.
-        if self._done() or self.active:
+        """Pack the sites of the relaxation, decide which sites open, then improve site by site."""
+        if self._done() or self.linear is None:
             return "done"
-        opened = self._opened()
-        if opened.status == "infeasible":
-            return "infeasible"
-        if opened.values is None:
-            return "stopped"
-        powered = self._powered()
-        for source, servers, replicas in ((powered, 1, 0), (powered, 2, 2), (opened, 8, 8)):
-            if self._done():
-                break
-            if source.values is not None:
-                self._near(source.values, servers, replicas)
-        if not self.arrays.sections:
-            self._improve()
+        near = self._with_open(self.linear, np.where(self._sites_open(self.linear) > CLOSED_BELOW, 1.0, 0.0))
+        if near is not None:
+            self._plan_by_site(near, QUICK)
+        decided: Floats | None = self.linear
+        if not self._done() and self._sites_undecided():
+            opened = self._opened()
+            if opened.status == "infeasible":
+                return "infeasible"
+            decided = near
+            if opened.values is not None:
+                decided = self._with_open(self.linear, np.rint(self._sites_open(opened.values)))
+        if decided is not None and not self._done():
+            self.linear = decided
+            if decided is not near:
+                self._plan_by_site(decided, Effort())
+            if not self._done() and not self._polished() and decided is near:
+                self._plan_by_site(decided, Effort())
+        if self.best is None and not self._done():
+            self._near(self.linear, 8, 8)
+        self._improve()
         return "done"
 
+    def _sites_open(self, values: Floats) -> Floats:
+        return values[self.arrays.block("open")]
+
+    def _sites_undecided(self) -> bool:
+        """Say whether the linear relaxation opens some site in part."""
+        assert self.linear is not None
+        part = self._sites_open(self.linear)
+        return bool((np.abs(part - np.rint(part)) > 1e-6).any())
+
+    def _with_open(self, values: Floats, opened: Floats) -> Floats | None:
+        """Return the relaxation with sites open (1) or closed (0); values themselves if they are so.
+
+        Sites that must open for lack of room elsewhere are opened.
+        """
+        if np.abs(self._sites_open(values) - opened).max(initial=0.0) <= 1e-6:
+            return values
+        folding = self._folding()
+        block = folding.arrays.block("open")
+        classes = folding.column_class[self.arrays.block("open")] - block.start
+        sizes = folding.sizes[block]
+        count = np.bincount(classes, weights=np.rint(opened), minlength=len(sizes))
+        cuts = [folding.cut(cut) for cut in self.cuts]
+        for chosen in (count, sizes.astype(np.float64)):
+            lower, upper = folding.arrays.column_lower.copy(), folding.arrays.column_upper.copy()
+            lower[block] = upper[block] = chosen
+            fixed = with_cuts(replace(folding.arrays, column_lower=lower, column_upper=upper), cuts)
+            outcome = LinearProgram(fixed).solve(max(self._remaining(), 1.0))
+            if outcome.status == "optimal":
+                return self._part().lift(folding.unfolded(outcome.values), np.zeros(len(self.arrays.cost)))
+        return None
+
     def _opened(self) -> Outcome:
-        """Solve with whole sites only: a bound that pays for them, and counts to round."""
-        part = self._part()
-        integer = np.zeros(len(part.arrays.cost), dtype=bool)
-        integer[part.arrays.block("open")] = True
-        outcome = self._solve(part.arrays, integer, OPENING_SHARE, self.settings.relative_gap / 2)
+        """Solve with whole sites only: a bound that pays for them.
+
+        Without the routing after failures: it takes long to solve and opens few sites more.
+        """
+        folding = fold(part_with(self.arrays, []).arrays)
+        integer = np.zeros(len(folding.arrays.cost), dtype=bool)
+        integer[folding.arrays.block("open")] = True
+        outcome = self._solve(
+            folding.arrays, integer, OPENING_SHARE, self.settings.relative_gap * OPENING_GAP
+        )
         if outcome.status != "infeasible":
             self._raise_bound(outcome.bound)
         self._record("sites to open", outcome.seconds, outcome.status)
-        for _ in range(CUT_ROUNDS):
-            if outcome.values is None or self._remaining() <= 0:
-                break
-            values = part.lift(outcome.values, np.zeros(len(self.arrays.cost)))
-            if not self._lacks(values, LINEAR_SHORTAGE):
-                break
-            # The sites stay as decided; what counts survive is a linear program.
-            part = self._part()
-            lower, upper = part.arrays.column_lower.copy(), part.arrays.column_upper.copy()
-            block = part.arrays.block("open")
-            lower[block] = upper[block] = np.rint(outcome.values[block])
-            linear = highs.solve_linear(replace(part.arrays, column_lower=lower, column_upper=upper))
-            if linear.status != "optimal":
-                break
-            outcome = replace(outcome, values=linear.values)
-        return outcome
-
-    def _powered(self) -> Outcome:
-        """Solve with whole sites, racks and servers, replicas being continuous."""
-        part = self._part()
-        integer = np.zeros(len(part.arrays.cost), dtype=bool)
-        for kind in ("open", "servers", "mixes"):
-            integer[part.arrays.block(kind)] = True
-        outcome = self._solve(part.arrays, integer, POWERING_SHARE, self.settings.relative_gap)
-        if outcome.status != "infeasible":
-            self._raise_bound(outcome.bound)
-        self._record("servers to power", outcome.seconds, outcome.status)
-        return outcome
+        if outcome.values is None:
+            return outcome
+        return replace(outcome, values=folding.unfolded(outcome.values))
 
     def _near(self, values: Floats, servers: int, replicas: int) -> str:
         """Look for a plan whose counts are near fractional ones."""
@@ -123,45 +145,59 @@ class TwoStage(Completion):
         sites = self.arrays.column_site
         if sites is None or self.best is None or sites.max(initial=-1) < 1:
             return
-        many = int(sites.max()) + 1
+        base = self.arrays.block("servers").start, self.arrays.block("replicas").stop
+        served = np.unique(sites[base[0] : base[1]][self.best[base[0] : base[1]] > 0])
         draw = np.random.default_rng(self.settings.seed)
-        size = min(FREE_SITES, max(many - 1, 1))
         idle = 0
-        for _ in range(NEIGHBOURHOODS):
+        for number in range(NEIGHBOURHOODS):
             share_left = self._remaining() - (1 - IMPROVING_SHARE) * self.settings.time_limit_s
             out_of_time = share_left <= 0 and not self.settings.reproducible
-            if self._done() or out_of_time or idle > 2 * many // size:
+            size = FREE_SITES[number % len(FREE_SITES)]
+            if self._done() or out_of_time or idle > 2 * len(served) + 4:
                 return
-            order = draw.permutation(many)
+            order = draw.permutation(served)
             groups = [order[:size], order[size : 2 * size]][: max(self.settings.workers, 1)]
             before = self.objective
             self._free([group for group in groups if len(group)])
-            idle = 0 if self.objective < before else idle + 1
+            idle = 0 if self.objective < before - 1.0 else idle + 1
 
     def _free(self, groups: list[Integers]) -> None:
         """Solve around some groups of sites, and take what betters the plan."""
         assert self.best is not None
-        assert self.arrays.column_site is not None
-        arrays = with_cuts(self.arrays, self.cuts)
-        best, sites = self.best, self.arrays.column_site
-        freed = [around(arrays, best, np.isin(sites, group) | (sites < 0)) for group in groups]
-        whole = ~is_traffic(self.arrays)
+        part = self._part()
+        arrays, best = part.arrays, self.best[part.columns]
+        assert arrays.column_site is not None
+        whole = ~is_traffic(arrays)
+        roomy = roomy_for(arrays, best)
+        assert self.linear is not None
+        used = (best > 0) | (self.linear[part.columns] > 1e-6)
+        used[arrays.block("mixes")] = True
+        used = np.where(is_traffic(arrays), open_traffic(arrays, used), used)
+        freed = [
+            around(roomy, best, used & (np.isin(arrays.column_site, group) | (arrays.column_site < 0)))
+            for group in groups
+        ]
 
         def task(part: Freed) -> Callable[[], Outcome]:
             gap = max(self.settings.relative_gap / 10, 1e-4)
-            return lambda: self._solve(part.arrays, whole[part.columns], FREE_SHARE, gap, best[part.columns])
+            return lambda: self._solve(
+                part.arrays, whole[part.columns], FREE_SHARE, gap, best[part.columns], FREE_NODES
+            )
 
-        outcomes = in_parallel([task(part) for part in freed], self.settings.workers)
-        for part, outcome in zip(freed, outcomes, strict=True):
-            self._record("around some sites", outcome.seconds, outcome.status)
-            if outcome.values is None:
+        outcomes = in_parallel([task(one) for one in freed], self.settings.workers)
+        now = best.copy()
+        for group, one, outcome in zip(groups, freed, outcomes, strict=True):
+            spent = 0.0
+            if outcome.values is not None:
+                spent = float(arrays.cost[one.columns] @ (outcome.values - best[one.columns]))
+            named = f"around {len(group)} sites"
+            self._record(named, outcome.seconds, outcome.status)
+            if outcome.values is None or spent >= -1.0:
                 continue
-            spent = float(self.arrays.cost[part.columns] @ (outcome.values - best[part.columns]))
-            if spent >= -1.0 or self.best is None:
-                continue
-            design = self.best.copy()
-            design[part.columns] = outcome.values
+            design = now.copy()
+            design[one.columns] = outcome.values
             # Both neighbourhoods may have used the same slack: what does not fit together is left.
-            if self.best is not best and with_cuts(self.arrays, self.cuts).violation(design) > 1e-3:
+            if now is not best and arrays.violation(design) > 1e-3:
                 continue
-            self._complete(design, "around some sites")
+            self._complete(part.lift(design, np.zeros(len(self.arrays.cost))), named)
+            now = design

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from planner.optimize.folding import Folded, fold
 from planner.optimize.lazy import Part, part_with
 from planner.optimize.program import Arrays, Cut, Floats
 from planner.optimize.rerouting import SHORTAGE_TOLERANCE, with_cuts
@@ -28,6 +29,17 @@ DETERMINISTIC_UNITS_PER_S = 1.0
 
 NODES, REPRODUCIBLE_S = 200, 3600.0
 """Nodes of each solve of a reproducible search, which no clock ends before."""
+
+
+COPIED_SHORTAGE, LINEAR_SHORTAGE = 0.005, 0.05
+"""Share of the traffic, and units, that may be missing after a loss in the linear relaxation; plans are held
+to the last unit."""
+
+FREELY_COPIED = 50_000
+"""Smaller programs take in every loss that matters, larger ones only those after which much is missing."""
+
+COPIES_AT_ONCE, COPIED_COLUMNS = 4, 1_000_000
+"""Losses that join the program at a time, the worst first, and how large it may become by them."""
 
 
 class Workbench:
@@ -58,6 +70,10 @@ class Workbench:
         self.active: list[int] = []
         self.cuts: list[Cut] = []
         self.adopted: Floats | None = None
+        self.latest: Floats | None = None  # the last plan made, whether it was better or not
+        self.linear: Floats | None = None  # the last linear relaxation's solution
+        self._copied: list[int] = []  # losses told by cuts that joined with their routing
+        self._folded: tuple[tuple[int, ...], Folded] | None = None
         self._keeper = None if settings.reproducible else keeper
         self._standing = Standing("", None, math.inf, -math.inf)
         if self._keeper is not None:
@@ -75,6 +91,56 @@ class Workbench:
         part = part_with(self.arrays, self.active)
         return Part(with_cuts(part.arrays, self.cuts), part.columns)
 
+    def _folding(self) -> Folded:
+        """Return the folded program with the failures that are known to matter, without cuts."""
+        key = (len(self.arrays.cost), *self.active)
+        if self._folded is None or self._folded[0] != key:
+            self._folded = (key, fold(part_with(self.arrays, self.active).arrays))
+        return self._folded[1]
+
+    def _bearable(self, values: Floats) -> float:
+        """Return the units that may be missing after a loss in the linear relaxation."""
+        if len(self.arrays.cost) <= FREELY_COPIED:
+            return LINEAR_SHORTAGE
+        return max(COPIED_SHORTAGE * float(values[self.arrays.block("flow")].sum()), LINEAR_SHORTAGE)
+
+    def _copy_losses(self, values: Floats, bearable: float) -> bool:
+        """Let the worst losses told by cuts join the program with their routing, while it stays small.
+
+        Those after which no more than so many units are missing are left out. Says whether any joined.
+        """
+        losses = self.arrays.losses
+        if losses is None:
+            return False
+        missing = {event: units for event, units in losses.missing(values).items() if units > bearable}
+        return self._copy(sorted(missing, key=lambda event: -missing[event])[:COPIES_AT_ONCE])
+
+    def _copy(self, events: Sequence[int]) -> bool:
+        """Let losses told by cuts join the program with their routing; says whether any did."""
+        losses, copied = self.arrays.losses, False
+        if losses is None:
+            return False
+        for event in events:
+            before = len(self.arrays.cost)
+            if event in self._copied or before + losses.copied_columns(event) > COPIED_COLUMNS:
+                continue
+            self.arrays = losses.copied(self.arrays, event)
+            self.active.append(len(self.arrays.sections) - 1)
+            self._copied.append(event)
+            self._widened(before)
+            copied = True
+        return copied
+
+    def _widened(self, before: int) -> None:
+        """Let plans known so far have columns for a failure that joined, beyond the first `before`."""
+        more = len(self.arrays.cost) - before
+        if self.best is not None:
+            self.best = np.append(self.best, np.zeros(more))
+        if self.latest is not None:
+            self.latest = np.append(self.latest, np.zeros(more))
+        if self.linear is not None:
+            self.linear = np.append(self.linear, np.zeros(more))
+
     def _lacks(self, values: Floats, tolerance: float = SHORTAGE_TOLERANCE) -> list[Cut]:
         """Return (and keep) cuts that a solution breaks; none if it survives all losses told by cuts."""
         losses = self.arrays.losses
@@ -83,14 +149,20 @@ class Workbench:
         return found
 
     def _solve(
-        self, arrays: Arrays, integer: np.ndarray, share: float, gap: float, hint: Floats | None = None
+        self,
+        arrays: Arrays,
+        integer: np.ndarray,
+        share: float,
+        gap: float,
+        hint: Floats | None = None,
+        nodes: int | None = None,
     ) -> Outcome:
         """Run HiGHS for a share of the whole time; in reproducible searches for so many nodes instead."""
         settings = self.settings
         if settings.reproducible:
-            seconds, nodes = REPRODUCIBLE_S, NODES
+            seconds, nodes = REPRODUCIBLE_S, min(nodes or NODES, NODES)
         else:
-            seconds, nodes = min(share * settings.time_limit_s, max(self._remaining(), 0.1)), None
+            seconds = min(share * settings.time_limit_s, max(self._remaining(), 0.1))
         try:
             return highs.solve_integer(
                 arrays,

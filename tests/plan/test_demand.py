@@ -334,7 +334,10 @@ def test_a_rise_needs_to_know_how_long_a_start_takes(tmp_path):
 
 
 def test_a_rate_so_large_that_a_unit_fills_a_site_is_cut_finer(tmp_path):
-    """A site of one server serves 10 of 30,000 requests/s: units of 30 would leave it empty."""
+    """A site of one server serves 10 of 30,000 requests/s: units of 30 would leave it empty.
+
+    That alone asks for 20,000 units; as thousands of replicas serve them, a unit is a twentieth of one.
+    """
     large = [
         site("big", racks=[{"name": "r", "power_kw": 44, "slots": 4, "count": 1000}]),
         site("small", racks=[{"name": "r", "power_kw": 44, "slots": 1}]),
@@ -342,8 +345,8 @@ def test_a_rate_so_large_that_a_unit_fills_a_site_is_cut_finer(tmp_path):
     fleet = {"buy": ["dgx-h100"], "prices_usd": {"dgx-h100": 8760}}
     solver = {"demand_units": None, "relative_gap": 0.01}
     plan = solved(asked(tmp_path, sites=large, fleet=fleet, rate_rps=30_000, solver=solver))
-    assert plan.scenario["solver"]["demand_units"] == 20_000
-    assert {route.units_total for route in plan.routes} == {20_000}
+    assert plan.scenario["solver"]["demand_units"] == 100_000
+    assert {route.units_total for route in plan.routes} == {100_000}
 
 
 def test_ordinary_rates_are_cut_into_a_thousand_units(tmp_path):

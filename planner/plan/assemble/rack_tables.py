@@ -55,7 +55,9 @@ def mix_table(
 
 def _nonzeros(mixes: Sequence[Mix]) -> tuple[Integers, Integers, Integers]:
     """Return (mix, member, servers) where a mix has servers of a member."""
-    counts = np.array([mix.counts for mix in mixes], dtype=np.int64).reshape(len(mixes), -1)
+    if not mixes:  # racks that take nothing
+        return integers([]), integers([]), integers([])
+    counts = np.array([mix.counts for mix in mixes], dtype=np.int64)
     row, member = np.nonzero(counts)
     return row, member, counts[row, member]
 
