@@ -105,6 +105,15 @@ def _of_classes(arrays: Arrays, row_class: Integers, column_class: Integers) -> 
     many_rows, many_columns = int(row_class.max(initial=-1)) + 1, int(column_class.max(initial=-1)) + 1
     _, first_row = np.unique(row_class, return_index=True)
     _, first_column = np.unique(column_class, return_index=True)
+    same = [
+        (arrays.cost[first_column][column_class], arrays.cost),
+        (arrays.column_lower[first_column][column_class], arrays.column_lower),
+        (arrays.column_upper[first_column][column_class], arrays.column_upper),
+        (arrays.row_lower[first_row][row_class], arrays.row_lower),
+        (arrays.row_upper[first_row][row_class], arrays.row_upper),
+    ]
+    if not all(np.array_equal(one, other) for one, other in same):
+        return None
     of_row = _members(row_class, many_rows)
     of_column = _members(column_class, many_columns)
     # What the rows of each class hold of one column together: equal for all columns of a class.
@@ -152,9 +161,8 @@ def _members(classes: Integers, many: int) -> scipy.sparse.csr_matrix:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Say whether two matrices are equal but for what doubles lose in sums."""
-    difference = abs(one - other)
-    return difference.nnz == 0 or float(difference.max()) <= 1e-9 * max(float(abs(one).max()), 1.0)
+    """Say whether two matrices are equal to the last bit: sums of whole numbers are exact."""
+    return bool((one != other).nnz == 0)
 
 
 def _numbered(hashes: Hashes) -> Integers:

@@ -197,9 +197,8 @@ class Search(TwoStage):
             time_limit_s=settings.time_limit_s if settings.reproducible else limit,
             relative_gap=gap,
             seed=settings.seed,
-            # HiGHS proved 3902 for an optimum of 3863 once it was given a plan to start from: a program that
-            # is small enough to be solved whole is solved without.
-            hint=None if self.best is None or whole else self.best[part.columns],
+            # No plan to start from: given one, HiGHS proved 3902 for an optimum of 3863 once. What raises the
+            # bound is solved without.
             sub_searches=not self.warm or self.best is None,
         )
         if outcome.status != "infeasible":

@@ -1,4 +1,4 @@
-"""Levers of what workloads and tenants are promised: least shares, numbers of replicas, adapters, quotas."""
+"""Levers of what workloads and tenants are promised: rates, least shares, replicas, adapters, quotas."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 from planner.optimize.program import Arrays
 from planner.plan.assemble import Assembly
-from planner.plan.diagnosis.lever import Lever, shown
+from planner.plan.diagnosis.lever import Lever, shown, stating
 from planner.scenario import Scenario
+from planner.topology import Question
 
 MANY = 1_000_000
 """Replicas that no plan has."""
@@ -17,12 +18,67 @@ MANY = 1_000_000
 OWN = ("minimum/", "replicas/", "lora/", "quota/")
 """How the names of rows begin that are promises of these kinds."""
 
+LEAST_RPS = 0.0
+"""A rate that asks for nothing."""
+
 QUOTAS = {
     "accelerators": ("accelerators", "keep at most {} accelerators busy"),
     "rps": ("requests/s", "are served at most {} requests/s"),
     "usd_per_h": ("USD/h", "cost at most {} USD/h"),
 }
 """Limits of a tenant: unit, and the promise."""
+
+
+def demand_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
+    """Yield one lever for each workload that must be served."""
+    names = assembly.problem.demands.names
+    workload_of = {name: demand.workload for name, demand in zip(names, assembly.demands, strict=True)}
+    bounds: dict[str, dict[str, float]] = defaultdict(dict)
+    origins: dict[str, list[str]] = defaultdict(list)
+    for i, name in enumerate(names):
+        if assembly.problem.demands.unserved_cost[i] < 0 or assembly.problem.failures is not None:
+            origins[workload_of[name]].append(assembly.demands[i].origin)
+    for r, row in enumerate(arrays.rows):
+        if not row.is_promise or row.family not in ("demand", "reliability"):
+            continue
+        if row.name.startswith("minimum/"):
+            continue
+        name = row.name.removeprefix("demand/") if row.family == "demand" else ""
+        name = name or row.name.rsplit("/demand/", 1)[-1]
+        workload = workload_of.get(name)
+        if workload in origins:
+            bounds[str(workload)][row.name] = float(arrays.row_lower[r])
+    for workload, from_where in origins.items():
+        rate = assembly.question.scenario.workload(workload).rate_rps
+        path = f"workloads.{workload}.rate_rps"
+        origin = from_where[0] if len(from_where) == 1 else "*"
+        yield Lever(
+            row=f"demand/{workload}/{origin}",
+            kind="demand",
+            path=path,
+            stated=rate,
+            unit="requests/s",
+            end=LEAST_RPS,
+            says=f"{workload}: {shown(rate)} requests/s must be served",
+            subject=f"`{workload}`",
+            edit=stating(path),
+            dropped=(f"{path}=0",),
+            up=False,
+            gives={name: bound / rate for name, bound in bounds[workload].items()}
+            | _gone_with(assembly.question, workload, arrays),
+        )
+
+
+def _gone_with(question: Question, workload: str, arrays: Arrays) -> dict[str, float]:
+    """Return rows that are gone once nothing of a workload is asked for, but do not move with its rate.
+
+    Adapters that no other workload of the LLM asks for.
+    """
+    source = f"workloads.{workload}.loras"
+    asking = [one.name for one in question.scenario.workloads if one.loras and one.rate_rps > 0]
+    own = question.scenario.workload(workload).llms[0]
+    alone = not any(name != workload and question.scenario.workload(name).llms[0] == own for name in asking)
+    return {row.name: 0.0 for row in arrays.rows if alone and row.source == source}
 
 
 def promised_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
@@ -53,7 +109,7 @@ def _minimum(scenario: Scenario, path: str, names: list[str], bounds: dict[str, 
     return Lever(
         row=names[0], kind="minimum", path=path, stated=share, unit="of its demand", end=0.0, up=False,
         says=f"at least {share:.0%} of {name} is served however short capacity is",
-        subject=f"least share of `{name}`", edit=lambda value: (f"{path}={value!r}",), dropped=(f"{path}=0",),
+        subject=f"least share of `{name}`", edit=stating(path), dropped=(f"{path}=0",),
         gives={row: bound / share for row, bound in bounds.items()},
     )  # fmt: skip
 
@@ -100,7 +156,7 @@ def _quota(scenario: Scenario, path: str, names: list[str], bounds: dict[str, fl
         row=names[0], kind="quota", path=path, stated=stated, unit=unit, end=float("inf"),
         says=f"the workloads of tenant {tenant.name} ({', '.join(tenant.workloads)}) "
         + says.format(shown(stated)),
-        subject=f"for tenant {tenant.name}", edit=lambda value: (f"{path}={value!r}",),
+        subject=f"for tenant {tenant.name}", edit=stating(path),
         dropped=(f"{path}=1e9",),
         gives={row: bounds[row] / stated if stated > 0 else per_unit for row in names},
     )  # fmt: skip

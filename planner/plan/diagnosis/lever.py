@@ -15,6 +15,21 @@ Edit = Callable[[float], tuple[str, ...]]
 """Changes of the question (`path=value`) that set a lever to a value."""
 
 
+def stating(path: str) -> Edit:
+    """Return the edit that states a value in a field."""
+    return lambda value: (f"{path}={value!r}",)
+
+
+def stating_whole(path: str) -> Edit:
+    """Return the edit that states a whole number in a field."""
+    return lambda value: (f"{path}={int(value)}",)
+
+
+def instead(change: str) -> Edit:
+    """Return the edit that makes the same change whatever the value."""
+    return lambda _: (change,)
+
+
 @dataclass(frozen=True, eq=False)
 class Lever:
     """One promise in the words of the scenario.

@@ -7,17 +7,17 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from planner.optimize.program import Arrays, RowInfo
 from planner.plan.assemble import Assembly
 from planner.plan.diagnosis.coefficients import coefficient_levers
-from planner.plan.diagnosis.demand_levers import OWN, promised_levers
-from planner.plan.diagnosis.lever import Edit, Lever, shown
+from planner.plan.diagnosis.demand_levers import OWN, demand_levers, promised_levers
+from planner.plan.diagnosis.lever import Lever, shown, stating, stating_whole
 from planner.plan.diagnosis.places import TOPOLOGY, Place, places_of
+from planner.plan.diagnosis.survival_levers import survival_levers
 from planner.plan.objective import PEOPLE_UNITS
 from planner.scenario.paths import find
-from planner.scenario.promises import LevelOf
 from planner.topology import Question
 
 NO_LIMIT_KW = 1e6
@@ -28,8 +28,6 @@ MANY = 1_000
 
 MORE_RACKS = 100
 """So many more racks of a kind are as good as any number."""
-
-LEAST_RPS = 0.0
 
 
 @dataclass
@@ -65,8 +63,8 @@ def levers_of(assembly: Assembly, arrays: Arrays) -> list[Lever]:
     """
     found: list[Lever] = [*coefficient_levers(assembly)]
     found += _capacity_levers(assembly, arrays)
-    found += _survival_levers(assembly.question, arrays)
-    found += _demand_levers(assembly, arrays)
+    found += survival_levers(assembly.question, arrays)
+    found += demand_levers(assembly, arrays)
     found += promised_levers(assembly, arrays)
     return found
 
@@ -138,7 +136,8 @@ def _topology_lever(
         shared["end"] = stated + MORE_RACKS
         return Lever(
             kind="racks", unit="racks", whole=True, gives={} if lost else dict.fromkeys(rows.bound, 1.0),
-            edit=_whole(path), dropped=(f"{path}={int(stated) + MORE_RACKS}",), subject=f"like {subject}",
+            edit=stating_whole(path),
+            dropped=(f"{path}={int(stated) + MORE_RACKS}",), subject=f"like {subject}",
             says=f"racks {subject} number {shown(stated)}",
             **shared,
         )  # fmt: skip
@@ -146,7 +145,7 @@ def _topology_lever(
         duty = int(stated) - entry.spare_units
         usable = max(rows.bound.values()) / 1000.0
         return Lever(
-            kind="heat", unit="cooling units", whole=True, gives=rows.gives(duty), edit=_whole(path),
+            kind="heat", unit="cooling units", whole=True, gives=rows.gives(duty), edit=stating_whole(path),
             dropped=(f"{path}={MANY * MANY}",),
             subject=f"of {shown(entry.unit_kw)} kW in loop {subject}",
             says=f"cooling loop {subject} takes {shown(usable)} kW of heat ({duty} of {shown(stated)} units "
@@ -154,19 +153,19 @@ def _topology_lever(
         )  # fmt: skip
     if name == "oversubscription":
         return Lever(
-            kind="network", unit="to 1", edit=_plain(path), dropped=(f"{path}=1",), up=False,
+            kind="network", unit="to 1", edit=stating(path), dropped=(f"{path}=1",), up=False,
             subject=f"oversubscription of {subject}",
             says=f"the fabric {subject} is oversubscribed {shown(stated)} to 1", **{**shared, "end": 1.0},
         )  # fmt: skip
     if row.family == "network":
         return Lever(
-            kind="network", unit="GB/s", gives=rows.gives(stated), edit=_plain(path),
+            kind="network", unit="GB/s", gives=rows.gives(stated), edit=stating(path),
             dropped=(f"{path}=null",), subject=f"from {subject} to users",
             says=f"{subject} sends at most {shown(stated)} GB/s to users", **shared,
         )  # fmt: skip
     if row.family == "grid":
         return Lever(
-            kind="grid", unit="kW", gives=rows.gives(stated), edit=_plain(path), dropped=(f"{path}=null",),
+            kind="grid", unit="kW", gives=rows.gives(stated), edit=stating(path), dropped=(f"{path}=null",),
             subject=f"on the grid contract of {subject}",
             says=f"{subject} may draw {shown(stated)} kW from the grid, cooling included", **shared,
         )  # fmt: skip
@@ -175,25 +174,25 @@ def _topology_lever(
         if row.family == "peak":
             most = shown(max(rows.bound.values()) / 1000.0)
             return Lever(
-                kind="peak", unit="of its rating", gives=rows.gives(stated), edit=_plain(path),
+                kind="peak", unit="of its rating", gives=rows.gives(stated), edit=stating(path),
                 dropped=(f"{path}=null",), subject=f"for short peaks on {level} {subject}",
                 says=f"short peaks on {level} {subject} stay within {stated:.0%} of its rating ({most} kW)",
                 **shared,
             )  # fmt: skip
         return Lever(
-            kind="power", unit="kW", gives=rows.gives(stated), edit=_plain(path),
+            kind="power", unit="kW", gives=rows.gives(stated), edit=stating(path),
             dropped=(f"{path}={NO_LIMIT_KW:g}",), subject=f"on {level} {subject}",
             says=f"{level} {subject} carries {shown(stated)} kW{_carried(rows, stated)}{_after_a_loss(rows)}",
             **shared,
         )  # fmt: skip
     if row.family == "water":
         return Lever(
-            kind="water", unit="l/h", gives=rows.gives(stated), edit=_plain(path), dropped=(f"{path}=null",),
+            kind="water", unit="l/h", gives=rows.gives(stated), edit=stating(path), dropped=(f"{path}=null",),
             subject=f"of water at {subject}",
             says=f"{subject} evaporates at most {shown(stated)} litres of water per hour", **shared,
         )  # fmt: skip
     return Lever(
-        kind=row.family, unit=row.unit, gives=rows.gives(stated), edit=_plain(path),
+        kind=row.family, unit=row.unit, gives=rows.gives(stated), edit=stating(path),
         dropped=(f"{path}=null",), subject=f"{name} of {subject}",
         says=f"{name} of {subject} is {shown(stated)}", **shared,
     )  # fmt: skip
@@ -275,15 +274,16 @@ def _scenario_lever(question: Question, row: RowInfo, path: str, rows: _Rows) ->
         offer = question.scenario.fleet.rent[int(path.split(".")[2])]
         terms = {"spot": " as spot units", "reserved": " for a term"}.get(offer.terms, "")
         return Lever(
-            kind="rent", unit="units", whole=True, gives=dict.fromkeys(rows.bound, 1.0), edit=_whole(path),
-            dropped=(f"{path}=null",), subject=f"of {name} to rent in {offer.region}{terms}",
+            kind="rent", unit="units", whole=True, gives=dict.fromkeys(rows.bound, 1.0),
+            edit=stating_whole(path), dropped=(f"{path}=null",),
+            subject=f"of {name} to rent in {offer.region}{terms}",
             says=f"at most {shown(value)} of {name} can be rented in {offer.region}{terms}", **shared,
         )  # fmt: skip
     if path.startswith("fleet.stock."):
         name = path.removeprefix("fleet.stock.")
         return Lever(
             kind="stock", unit="servers", whole=True, gives=dict.fromkeys(rows.bound, 1.0),
-            edit=_whole(path), dropped=(f"{path}={MANY * MANY}",), subject=f"of {name} to buy",
+            edit=stating_whole(path), dropped=(f"{path}={MANY * MANY}",), subject=f"of {name} to buy",
             says=f"at most {shown(value)} of {name} can be bought", **shared,
         )  # fmt: skip
     kind, unit, subject, says = LIMITS.get(
@@ -293,12 +293,12 @@ def _scenario_lever(question: Question, row: RowInfo, path: str, rows: _Rows) ->
         says = says.replace("servers and retrofits", _paid(question))
     if rows.floor:
         return Lever(
-            kind=kind, unit=unit, gives=gives, edit=_plain(path), dropped=(f"{path}=0",), up=False,
+            kind=kind, unit=unit, gives=gives, edit=stating(path), dropped=(f"{path}=0",), up=False,
             subject=subject, says=says.format(shown(value)), **{**shared, "end": 0.0},
         )  # fmt: skip
     whole = isinstance(stated.value, int) and path not in FRACTIONAL
     return Lever(
-        kind=kind, unit=unit, whole=whole, gives=gives, edit=_whole(path) if whole else _plain(path),
+        kind=kind, unit=unit, whole=whole, gives=gives, edit=stating_whole(path) if whole else stating(path),
         dropped=(f"{path}=null",), subject=subject, says=says.format(shown(value)), **shared,
     )  # fmt: skip
 
@@ -328,114 +328,6 @@ def _per_unit(unit: str) -> float:
     return {"W": 1e3, "mW": 1e6, "micro-USD/h": 1e6, "mg CO2/h": 1e6, "bytes/s": 1e9, "ml/h": 1e3}.get(
         unit, 1.0
     )
-
-
-def _survival_levers(question: Question, arrays: Arrays) -> Iterator[Lever]:
-    """Yield one lever for each kind of loss that must be survived."""
-    rows: dict[str, dict[str, float]] = defaultdict(dict)
-    for r, row in enumerate(arrays.rows):
-        if row.is_promise and row.name.startswith("survive/"):
-            rows[row.name.split("/")[1]][row.name] = float(arrays.row_lower[r])
-    promised = question.scenario.reliability.survive
-    for word, bounds in rows.items():
-        kinds = [kind for kind in promised if kind == word or (word, kind) == ("server", "scale_up_domain")]
-        rest = [kind for kind in promised if kind not in kinds]
-        dropped = f"reliability.survive={json.dumps(rest)}"
-        says = f"{_level(question, word)} is still served after the loss of any one {word.replace('_', ' ')}"
-        subject = f"give up surviving the loss of a {word.replace('_', ' ')}"
-        if word == "upgrade":
-            dropped = "reliability.upgrade_servers=0"
-            count = question.scenario.reliability.upgrade_servers
-            servers = "a server is" if count == 1 else f"{count} servers are"
-            says = f"{_level(question, word)} is still served while {servers} upgraded"
-            subject = "give up upgrading servers while demand holds"
-        elif word == "spot":
-            says = f"{_level(question, word)} is still served after all spot units of a place are taken away"
-            subject = "give up surviving the loss of spot units"
-        yield Lever(
-            row=f"survive/{word}",
-            kind="reliability",
-            path=dropped.partition("=")[0],
-            stated=1.0,
-            unit="promised",
-            end=0.0,
-            says=says,
-            subject=subject,
-            edit=_same(dropped),
-            dropped=(dropped,),
-            up=False,
-            numeric=False,
-            gives=bounds,
-        )
-
-
-def _level(question: Question, word: str) -> str:
-    level = question.scenario.reliability.level_of(cast(LevelOf, word))
-    return "all demand" if level == 1 else f"{level:.0%} of the demand"
-
-
-def _demand_levers(assembly: Assembly, arrays: Arrays) -> Iterator[Lever]:
-    """Yield one lever for each workload that must be served."""
-    names = assembly.problem.demands.names
-    workload_of = {name: demand.workload for name, demand in zip(names, assembly.demands, strict=True)}
-    bounds: dict[str, dict[str, float]] = defaultdict(dict)
-    origins: dict[str, list[str]] = defaultdict(list)
-    for i, name in enumerate(names):
-        if assembly.problem.demands.unserved_cost[i] < 0 or assembly.problem.failures is not None:
-            origins[workload_of[name]].append(assembly.demands[i].origin)
-    for r, row in enumerate(arrays.rows):
-        if not row.is_promise or row.family not in ("demand", "reliability"):
-            continue
-        if row.name.startswith("minimum/"):
-            continue
-        name = row.name.removeprefix("demand/").removeprefix("minimum/") if row.family == "demand" else ""
-        name = name or row.name.rsplit("/demand/", 1)[-1]
-        workload = workload_of.get(name)
-        if workload in origins:
-            bounds[str(workload)][row.name] = float(arrays.row_lower[r])
-    for workload, from_where in origins.items():
-        rate = assembly.question.scenario.workload(workload).rate_rps
-        path = f"workloads.{workload}.rate_rps"
-        origin = from_where[0] if len(from_where) == 1 else "*"
-        yield Lever(
-            row=f"demand/{workload}/{origin}",
-            kind="demand",
-            path=path,
-            stated=rate,
-            unit="requests/s",
-            end=LEAST_RPS,
-            says=f"{workload}: {shown(rate)} requests/s must be served",
-            subject=f"`{workload}`",
-            edit=_plain(path),
-            dropped=(f"{path}=0",),
-            up=False,
-            gives={name: bound / rate for name, bound in bounds[workload].items()}
-            | _gone_with(assembly.question, workload, arrays),
-        )
-
-
-def _gone_with(question: Question, workload: str, arrays: Arrays) -> dict[str, float]:
-    """Return rows that are gone once nothing of a workload is asked for, but do not move with its rate.
-
-    Adapters that no other workload of the LLM asks for.
-    """
-    source = f"workloads.{workload}.loras"
-    asking = [one.name for one in question.scenario.workloads if one.loras and one.rate_rps > 0]
-    own = question.scenario.workload(workload).llms[0]
-    alone = not any(name != workload and question.scenario.workload(name).llms[0] == own for name in asking)
-    return {row.name: 0.0 for row in arrays.rows if alone and row.source == source}
-
-
-def _plain(path: str) -> Edit:
-    return lambda value: (f"{path}={value!r}",)
-
-
-def _whole(path: str) -> Edit:
-    return lambda value: (f"{path}={int(value)}",)
-
-
-def _same(change: str) -> Edit:
-    return lambda _: (change,)
 
 
 __all__ = ["TOPOLOGY", "levers_of", "offered_rows"]

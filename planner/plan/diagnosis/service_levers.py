@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from planner.plan.day import waits
-from planner.plan.diagnosis.lever import Lever, shown
+from planner.plan.diagnosis.lever import Lever, shown, stating
 from planner.scenario import Workload
 from planner.topology import Question
 
@@ -34,7 +34,7 @@ def _ramp(question: Question, workload: Workload) -> Iterator[Lever]:
         says=f"{workload.name} may rise by {workload.ramp_per_min:.3g} of the plan per minute: room for that "
         "is kept free while a further replica starts",
         subject=f"room for `{workload.name}` to rise",
-        edit=lambda value: (f"{path}={value!r}",),
+        edit=stating(path),
         dropped=(f"{path}=0",),
         up=False,
     )
@@ -53,7 +53,7 @@ def _deadline(workload: Workload) -> Iterator[Lever]:
         end=ANY_HOUR_H,
         says=f"{workload.name} is served within {shown(workload.deadline_h)} h",
         subject=f"for `{workload.name}` to wait",
-        edit=lambda value: (f"{path}={value!r}",),
+        edit=stating(path),
         dropped=(f"{path}=null",),
         whole=float(workload.deadline_h).is_integer(),
     )
@@ -76,7 +76,7 @@ def _quality(question: Question, workload: Workload) -> Iterator[Lever]:
         end=end,
         says=f"{workload.name} is answered by LLMs of at least {shown(workload.quality)} points of quality",
         subject=f"least quality for `{workload.name}`",
-        edit=lambda value: (f"{path}={value!r}",),
+        edit=stating(path),
         dropped=(f"{path}={end!r}",),
         up=False,
     )
