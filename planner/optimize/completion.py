@@ -25,6 +25,9 @@ GROWTH_NODES = 2_000
 ROUNDING_WINDOWS = (0, 1, 4)
 """How far each amount of traffic may move when it is made whole, units."""
 
+DESIGNED = ("servers", "mixes", "replicas", "open")
+"""Kinds of columns that make up a design; the others are traffic and what follows."""
+
 ROUNDING_S = 5.0
 """Longest time to round the traffic of a design."""
 
@@ -75,7 +78,7 @@ class Completion(Workbench):
     def _at_least(self, design: Floats) -> Floats:
         """Return lower bounds of columns at which no server, mix, replica or site of a design is lost."""
         lower = self.arrays.column_lower.copy()
-        for kind in ("servers", "mixes", "replicas", "open"):
+        for kind in DESIGNED:
             block = self.arrays.block(kind)
             lower[block] = np.rint(design[block])
         return lower
@@ -87,7 +90,7 @@ class Completion(Workbench):
         for window in ROUNDING_WINDOWS:
             lower, upper = arrays.column_lower.copy(), arrays.column_upper.copy()
             fixed = np.rint(design)
-            for kind in ("servers", "mixes", "replicas", "open"):
+            for kind in DESIGNED:
                 block = arrays.block(kind)
                 lower[block] = upper[block] = fixed[block]
             lower[traffic] = np.maximum(lower[traffic], np.floor(design[traffic] + 1e-6) - window)
@@ -108,13 +111,17 @@ class Completion(Workbench):
                 return base.lift(np.rint(outcome.values), design)
         return None
 
-    def _whole_traffic(self, design: Floats) -> Floats | None:
+    def _whole_traffic(self, design: Floats, *, grow: bool = True) -> Floats | None:
         """Make the traffic of normal operation integer; servers and replicas may grow, nothing shrinks.
 
-        More servers and replicas never make a failure harder to survive.
+        More servers and replicas never make a failure harder to survive. grow: they may; else all stay.
         """
         arrays = self.arrays
         lower, upper = self._at_least(design), arrays.column_upper
+        if not grow:
+            upper = upper.copy()
+            for kind in DESIGNED:
+                upper[arrays.block(kind)] = lower[arrays.block(kind)]
         # Columns that only help rows along cost nothing: without a little cost they end anywhere, and a
         # group without servers would count as used in the failures tried next.
         cost = arrays.cost + 1.0
@@ -128,9 +135,9 @@ class Completion(Workbench):
             relative_gap=self.settings.relative_gap / 10,
             seed=self.settings.seed,
         )
-        if outcome.values is None or base.arrays.violation(np.rint(outcome.values)) > 0:
+        if grow and (outcome.values is None or base.arrays.violation(np.rint(outcome.values)) > 0):
             outcome = self._cp_sat(base.arrays, None, min(self._remaining() * 0.5, WHOLE_TRAFFIC_S))
         self._record("whole traffic", outcome.seconds, outcome.status)
-        if outcome.values is None:
+        if outcome.values is None or base.arrays.violation(np.rint(outcome.values)) > 0:
             return None
         return base.lift(np.rint(outcome.values), design)

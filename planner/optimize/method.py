@@ -73,22 +73,23 @@ def solve_problem(
     aims: list[Floats] = []
     best: Floats | None = None
     active: list[str] = []
-    adopted: Floats | None = None
+    adopted = False
     for number, goal in enumerate(goals):
         aimed = _aim(arrays, goal)
         left = max(deadline - time.perf_counter(), 0.0) / (len(goals) - number)
         limited = replace(settings, time_limit_s=max(left, LEAST_SECONDS))
         if goal.lost is not None:
             ratio = least_ratio(aimed, goal, limited, listener, best)
-            found, values = ratio.solution, ratio.values
+            found, values, adopted = ratio.solution, ratio.values, False
             if values is not None:
                 arrays, aimed = ratio.serving_as_much(arrays), ratio.serving_as_much(aimed)
         else:
             search = Search(aimed, limited, listener, best, keeper)
             if start is not None and best is None:
                 search.adopt(_laid_out(arrays, start), mattered)
-                adopted = search.adopted
             found = search.run()
+            # A start that nothing beat was tidied in its time.
+            adopted = search.best is (best if adopted else search.adopted)
             # Failures that joined the program during the search have their columns at the end.
             values = None if search.best is None else search.best[: len(aimed.cost)]
             names = [search.arrays.sections[number].name for number in search.active]
@@ -103,10 +104,10 @@ def solve_problem(
         arrays = _keep(arrays, aimed.cost, found.objective, goal.name)
     if solution is None or first is None or best is None:
         return found
-    # A start that nothing beat was tidied in its time, and is known to survive as it stands.
     tidy = best
-    if best is not adopted:
-        tidy = _tidied(problem, aimed, best, reached[-1], settings, deadline - time.perf_counter())
+    if not adopted:
+        among = aimed if start is None else _among(aimed, best, start)
+        tidy = _tidied(problem, among, best, reached[-1], settings, deadline - time.perf_counter())
     # A later stage may better what an earlier goal reached: state what the final plan amounts to.
     final = [replace(goal, value=round(float(cost @ tidy))) for goal, cost in zip(reached, aims, strict=True)]
     objective = final[0].value
@@ -150,6 +151,16 @@ def _tidied(
     )
     lost = aimed.losses is not None and aimed.losses.lacking(simpler, SHORTAGE_TOLERANCE)
     return values if lost else simpler
+
+
+def _among(arrays: Arrays, values: Floats, start: Mapping[str, Integers]) -> Arrays:
+    """Return the program with those replicas only that a plan or the plan it started from has.
+
+    The start was tidied in its time: what is simple is mostly there, and is found much sooner.
+    """
+    block, upper = arrays.block("replicas"), arrays.column_upper.copy()
+    upper[block] = np.where((values[block] > 0) | (start["replicas"] > 0), upper[block], 0.0)
+    return replace(arrays, column_upper=np.maximum(upper, arrays.column_lower))
 
 
 def _laid_out(arrays: Arrays, values: Mapping[str, Integers]) -> Floats:

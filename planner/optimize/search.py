@@ -49,6 +49,9 @@ FIRST_PLAN_GAP = 0.03
 REGROWTHS, REGROWTH_SHARE = 3, 0.1
 """Rounds in which an earlier plan grows until it survives, each for this share of the time."""
 
+CONFIRMED_SHARE = 0.9
+"""Part of the gap asked for by which a plan must be cheaper than an earlier one to be looked for."""
+
 WARM_SHARE = 0.9
 """Share of the gap asked for that the first design is solved to where there is an earlier plan."""
 
@@ -70,6 +73,8 @@ class Search(TwoStage):
 
     def run(self) -> Solution:
         """Search until the gap or the time is met."""
+        if self.warm and self._confirmed():
+            return self._solution()
         if self._relax() == "infeasible":
             return self._infeasible()
         small = bool(self.arrays.sections) and len(self.arrays.cost) <= SMALL_COLUMNS
@@ -110,7 +115,10 @@ class Search(TwoStage):
         values = np.append(values, np.zeros(len(self.arrays.cost) - len(values)))
         values = np.clip(values, self.arrays.column_lower, self.arrays.column_upper)
         base = part_with(self.arrays, [])
-        whole = values if base.arrays.violation(values[base.columns]) <= 0 else self._whole_traffic(values)
+        whole: Floats | None = values
+        if base.arrays.violation(values[base.columns]) > 0:
+            whole = self._whole_traffic(values, grow=False)
+            whole = self._whole_traffic(values) if whole is None else whole
         if whole is None:
             return
         if self._lacks(whole):
@@ -122,7 +130,7 @@ class Search(TwoStage):
         self.active += [number for number in lost if number not in self.active]
         if not lost:
             self._offer(filled, "start")
-            self.adopted = filled
+            self._adopt_best(values)
             return
         for _ in range(REGROWTHS):
             part = self._part()
@@ -134,7 +142,29 @@ class Search(TwoStage):
             if outcome.values is None:
                 return
             if self._complete(part.lift(outcome.values, whole), "start, grown") != "again":
+                self._adopt_best(values)
                 return
+
+    def _adopt_best(self, start: Floats) -> None:
+        """Count the plan as the earlier one, unless it has replicas of other kinds or elsewhere."""
+        replicas = self.arrays.block("replicas")
+        if self.best is not None and not (self.best[replicas][start[replicas] <= 0] > 0).any():
+            self.adopted = self.best
+
+    def _confirmed(self) -> bool:
+        """Say whether the earlier plan, or a cheaper one found, is proven to be within the gap asked for.
+
+        Only plans are looked for that are cheaper by nearly that gap: that there are none is proven much
+        sooner than a bound without a plan to compare with, and no relaxation or first plan is needed. The
+        bound is that of a program with a cutoff, without some failures: a relaxation, given no start.
+        """
+        if self.best is None or len(self._part().columns) > FOLDED_COLUMNS:
+            return False
+        whole, status = bool(self.arrays.sections) and len(self.arrays.cost) <= SMALL_COLUMNS, "again"
+        while status == "again" and not self._done():
+            cutoff = self.objective - CONFIRMED_SHARE * self.settings.relative_gap * abs(self.objective)
+            status = self._design_round(WARM_SHARE * self.settings.relative_gap, whole=whole, cutoff=cutoff)
+        return self._done()
 
     def _relax(self) -> str:
         """Solve linear relaxations, adding failures that their solution does not survive."""
@@ -171,20 +201,22 @@ class Search(TwoStage):
             return outcome
         return replace(outcome, values=folding.unfolded(outcome.values))
 
-    def _design_round(self, gap: float, *, whole: bool = False) -> str:
+    def _design_round(self, gap: float, *, whole: bool = False, cutoff: float | None = None) -> str:
         """Solve for a design and make it a plan; "again" if it did not survive failures, now added.
 
-        whole: the traffic of normal operation is whole at once.
+        whole: the traffic of normal operation is whole at once. cutoff: only cheaper designs are looked for.
         """
         part = self._part()
-        outcome = self._design(part, gap, whole=whole)
+        outcome = self._design(part, gap, whole=whole, cutoff=cutoff)
         if outcome.status == "infeasible":
             return "infeasible"
         if outcome.values is None:
             return "stopped"
+        if cutoff is not None and outcome.objective > cutoff:
+            return "stopped"  # met on the way to the proof that there is none
         return self._complete(part.lift(outcome.values, np.zeros(len(self.arrays.cost))), "design")
 
-    def _design(self, part: Part, gap: float, *, whole: bool = False) -> Outcome:
+    def _design(self, part: Part, gap: float, *, whole: bool = False, cutoff: float | None = None) -> Outcome:
         """Integer servers, racks and replicas; continuous traffic, in normal operation unless `whole`."""
         settings = self.settings
         limit = self._remaining() * DESIGN_SHARE
@@ -198,7 +230,8 @@ class Search(TwoStage):
             relative_gap=gap,
             seed=settings.seed,
             # No plan to start from: given one, HiGHS proved 3902 for an optimum of 3863 once. What raises the
-            # bound is solved without.
+            # bound is solved without; a cutoff does no such harm.
+            cutoff=cutoff,
             sub_searches=not self.warm or self.best is None,
         )
         if outcome.status != "infeasible":
