@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,7 +14,7 @@ from planner.optimize.solution import Settings
 from planner.performance import latency
 from planner.plan import remembered
 from planner.plan.reuse import Reuse
-from planner.plan.solve import solve
+from planner.plan.solve import NoPlan, solve
 from tests.oracle.generator import random_problem
 from tests.plan.questions import changed
 
@@ -63,6 +66,57 @@ def test_the_next_question_knows_which_failures_mattered() -> None:
     assert planner.verify(again) == []
     assert again.objective <= alone.objective / (1 - 0.011)
     assert again.bound <= alone.objective
+
+
+GAP = 0.02
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "more to serve": {"workload": {"rate_rps": 220}},
+    "less to serve": {"workload": {"rate_rps": 180}},
+    "faster tokens": {"workload": {"slo": {"ttft_ms": 1000, "tpot_ms": 20, "percentile": 95}}},
+    "dearer servers": {"fleet": {"buy": ["dgx-h100"], "prices_usd": {"dgx-h100": 400_000}}},
+    "less money": {"limits": {"capex_usd": 5.4e6}},
+    "one server too many": {"limits": {"servers": 2}, "reliability": {"survive": []}},
+    "one server too few": {"limits": {"servers": 2}},
+    "more than fits": {"workload": {"rate_rps": 40_000}},
+}
+"""Changes of a question that survives the loss of any server."""
+
+
+@pytest.fixture(scope="module")
+def before() -> Reuse:
+    """What solving the question before any change leaves."""
+    reuse = Reuse()
+    solve(asked(), reuse=reuse)
+    assert reuse.plan is not None
+    assert len(reuse.plan.servers) == 3
+    return reuse
+
+
+def asked(**fields: Any) -> dict[str, Any]:
+    """Return the question with changes."""
+    given = {"reliability": {"survive": ["server"]}, **fields}
+    given["workload"] = {"rate_rps": 200, **given.get("workload", {})}
+    return changed(**given, solver={"relative_gap": GAP})
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_question_is_answered_as_from_nothing(name: str, before: Reuse) -> None:
+    """From the earlier plan: verified, within the gap, and no bound above what a search from nothing has."""
+    question = asked(**CHANGES[name])
+    reuse = replace(before)
+    try:
+        exact = solve({**question, "solver": {**question["solver"], "relative_gap": 0.0}})
+    except NoPlan:
+        with pytest.raises(NoPlan):
+            solve(question, reuse=reuse, diagnosis_s=0.0)
+        assert name in ("more than fits", "one server too few")
+        return
+    plan = solve(question, reuse=reuse)
+    assert planner.verify(plan) == []
+    assert plan.bound <= exact.objective + 1e-6
+    assert plan.objective >= exact.bound - 1e-6
+    assert plan.gap <= GAP
 
 
 def test_a_second_plan_of_a_process_predicts_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:

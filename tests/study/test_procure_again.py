@@ -49,6 +49,43 @@ def test_a_changed_question_costs_what_it_costs_from_nothing(tmp_path, change):
     assert again.solved.expected == pytest.approx(alone.solved.expected, rel=1e-5)
 
 
+def test_what_cannot_be_served_is_impossible_from_an_earlier_plan_too(tmp_path):
+    """Twenty times what the hall holds, and one box to rent: no start makes it possible."""
+    rent = [{"accelerator": "box", "usd_per_h": 20.0, "max_count": 1}]
+    fleet = {"fleet": {"buy": ["dgx-h200"], "rent": rent, "prices_usd": {"dgx-h200": PRICE_USD}}}
+    write_tables(solve(tmp_path, STUDY, fleet), tmp_path / "out")
+    path = write(tmp_path, {**STUDY, "changes": ["workloads.chat.rate_rps=10000"]}, fleet)
+    opened = open_study(ProcureStudy, path)
+    assert run_procure(opened).solved.status == "infeasible"
+    assert run_procure(opened, base=tmp_path / "out").solved.status == "infeasible"
+
+
+def test_bounds_come_from_searches_without_a_start(tmp_path, monkeypatch):
+    """Every stage is run, as for a gap that is never met; no bound is too high."""
+    write_tables(solve(tmp_path, STUDY), tmp_path / "out")
+    study = {**STUDY, "changes": ["workloads.chat.rate_rps=25"]}
+    write(tmp_path, study)
+    opened = open_study(ProcureStudy, tmp_path / "study.json")
+    alone = run_procure(opened).solved
+    asked = []
+    solve_integer = highs.solve_integer
+
+    def heard(arrays, **given):
+        outcome = solve_integer(arrays, **given)
+        asked.append((given["hint"] is not None, given["cutoff"] is not None))
+        return outcome
+
+    monkeypatch.setattr(highs, "solve_integer", heard)
+    monkeypatch.setattr(_Search, "_reached", lambda self: False)
+    again = run_procure(opened, base=tmp_path / "out").solved
+    assert (True, False) in asked
+    assert (False, True) in asked
+    assert (True, True) not in asked
+    assert again.bound <= alone.objective * (1 + 1e-9)
+    assert again.objective == pytest.approx(alone.objective, rel=1e-5)
+    assert again.gap < 1e-5
+
+
 def test_a_plan_that_no_longer_serves_is_mended_without_searching_the_whole_program(tmp_path):
     """With ten requests/s more there is one server more: three at 90,000, not two at 100,000."""
     flat = {**STUDY, "tree": [], "periods": 40, "relative_gap": 0.01}

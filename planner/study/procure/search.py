@@ -33,15 +33,19 @@ DISCOUNT_GAP, FIRST_GAP, SECOND_GAP, RUN_GAP = 0.15, 0.3, 0.6, 0.1
 """Shares of the gap asked for that the stages are solved to: which discounts; what to buy with them, or with
 every discount free; where it runs."""
 
-MEND_GAP, MEND_ENOUGH, RUN_ENOUGH = 0.5, 0.8, 0.98
+MEND_GAP, MEND_ENOUGH, RUN_ENOUGH = 0.2, 0.92, 0.98
 """Shares of the gap asked for: what mending an earlier plan is solved to, and above the bound what is near
 enough for what to buy and for where it runs."""
 
 DISCOUNTS = "which discounts"
-"""The first stage; a start would only keep HiGHS from stopping at the bound that is wanted."""
+"""The first stage; a cutoff would leave it without discounts to choose where nothing is cheaper."""
+
+BETTER = "buying and running together, from the best plan"
+"""The stage that searches the whole program from a plan; its bound is not used: given a start, HiGHS has
+proven more than is true."""
 
 LAST = "buying and running together"
-"""The stage that searches the whole program."""
+"""The stage that searches the whole program for what is cheaper than the best plan, and proves."""
 
 STAGE_TIME = 0.5
 """Share of the time left that each stage before the last may take."""
@@ -169,6 +173,10 @@ class _Search:
             status = self._commit_and_run(SECOND_GAP, None)
             if status == "infeasible":
                 return self._solved("infeasible")
+        if not self._reached() and self.best is not None:
+            better = self._solve(BETTER, self._whole_columns, 1.0, start=self.best, enough=1.0)
+            if better.values is not None:
+                self._take(self._settled(better.values))
         if not self._reached():
             last = self._solve(LAST, self._whole_columns, 1.0, bounds=True)
             if last.status == "infeasible" and self.best is None:
@@ -266,8 +274,11 @@ class _Search:
         bounds: bool = False,
         arrays: Arrays | None = None,
         enough: float | None = None,
+        start: Floats | None = None,
     ) -> Outcome:
         """Run HiGHS for a stage.
+
+        Stages whose bound counts are not given the best plan, but look for nothing that costs as much.
 
         Args:
             stage: its name.
@@ -276,6 +287,7 @@ class _Search:
             bounds: whether its bound holds for the whole program.
             arrays: a narrower program; None: the whole one.
             enough: share of the gap asked for above the bound at which a solution will do.
+            start: a plan to start from, where the bound does not count.
         """
         left = self._left_s()
         if left <= 0:
@@ -287,9 +299,10 @@ class _Search:
             integer=integer,
             time_limit_s=left if stage == LAST else left * STAGE_TIME,
             relative_gap=max(self.effort.relative_gap, NUMERICAL_GAP) * gap_share,
-            hint=self.best if arrays is None and stage != DISCOUNTS else None,
+            hint=start,
             on_line=self._listener(stage, bounds),
             enough=None if enough is None or not np.isfinite(self.bound) else self._within(enough) * MICRO,
+            cutoff=self.objective * MICRO if bounds and known is not None and stage != DISCOUNTS else None,
             sub_searches=stage != DISCOUNTS,
         )
         if bounds and outcome.status != "infeasible":
@@ -303,8 +316,8 @@ class _Search:
             found = _log_numbers(line)
             if found is None:
                 return
-            bound = max(found, self.bound) if bounds else self.bound
             known = self.objective if self.best is not None else None
+            bound = max(min(found, self.objective), self.bound) if bounds else self.bound
             self.effort.tell(stage, known, bound if np.isfinite(bound) else None)
 
         return heard
