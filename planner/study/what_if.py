@@ -121,9 +121,19 @@ def what_if(
             raise ValueError(f"there is no plan before any change: {outcome.reason}")
         base, seconds = outcome.plan, outcome.seconds
     else:
-        same = base.scenario == question.scenario.model_dump(mode="json")
-        same = same and base.topology == question.topology.model_dump(mode="json")
+        same = answers(base, question)
     return WhatIf(tuple(changes), base, solver.solve(changed, base), seconds, same)
+
+
+def answers(plan: Plan, question: Question) -> bool:
+    """Say whether a plan is one of this very question.
+
+    Units of traffic that a scenario leaves to the planner are stated in its plan.
+    """
+    scenario = question.scenario.model_dump(mode="json")
+    if scenario["solver"]["demand_units"] is None:
+        scenario["solver"]["demand_units"] = plan.scenario["solver"]["demand_units"]
+    return plan.scenario == scenario and plan.topology == question.topology.model_dump(mode="json")
 
 
 def written_changes(question: Question, changes: Iterable[str]) -> list[str]:

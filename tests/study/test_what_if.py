@@ -53,6 +53,14 @@ def test_a_base_that_is_given_is_not_solved_again(scenario):
     assert "another scenario" in " ".join(what_if_page("x", other).lines)
 
 
+def test_units_that_the_planner_chose_make_no_other_question(tmp_path):
+    """A plan states how many units of traffic it counts in, where the scenario leaves that open."""
+    written(tmp_path, {}, solver={"relative_gap": 0, "workers": 1})
+    scenario = tmp_path / "scenario.json"
+    base = solve(scenario)
+    assert asked(scenario, "fleet.rent.0.usd_per_h=*1.1", base=base).same_question
+
+
 def test_the_certain_change_is_wider_where_plans_are_not_proven(scenario):
     """The least cost lies between bound and objective on both sides."""
     found = asked(scenario, "workloads.chat.rate_rps=20")
