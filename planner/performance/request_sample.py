@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +39,22 @@ _PASSED_OVER = 1.0
 no longer falls while that of the others does."""
 
 
+LUCK = Path(__file__).with_name("luck.npy")
+"""The fixed points as `drawn_points` drew them. Importing what draws them takes half a second."""
+
+
 @lru_cache(maxsize=1)
 def _luck() -> FloatArray:
     """The fixed points, shape [dimensions, points], inside the unit cube."""
-    from scipy.stats import qmc  # half a second; those who find what they ask for kept never need it
+    return np.asarray(np.load(LUCK), dtype=np.float64)
+
+
+def drawn_points() -> FloatArray:
+    """Draw the fixed points, shape [dimensions, points]: a scrambled Sobol sequence.
+
+    `np.save(LUCK, drawn_points())` renews the file, and with it every predicted percentile.
+    """
+    from scipy.stats import qmc
 
     sequence = qmc.Sobol(_DRIFT + 1, scramble=True, rng=np.random.default_rng(20240601))
     return np.asarray(np.clip(sequence.random(POINTS).T, 1e-6, 1 - 1e-6))

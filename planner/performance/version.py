@@ -13,12 +13,12 @@ DIGITS = 12
 
 @lru_cache(maxsize=1)
 def model_version() -> str:
-    """Return the version of the performance model: a hash of its calibration and its code.
+    """Return the version of the performance model: a hash of its code, calibration and sample of requests.
 
-    Either may change every predicted rate, so both count.
+    Any of them may change every predicted rate.
     """
     digest = hashlib.sha256()
-    for path in sorted((*HERE.rglob("*.yaml"), *HERE.rglob("*.py"))):
+    for path in sorted(path for kind in ("yaml", "py", "npy") for path in HERE.rglob(f"*.{kind}")):
         digest.update(str(path.relative_to(HERE)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:DIGITS]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from planner.files import write_text_atomic
 from planner.plan.types import Plan
 
+if TYPE_CHECKING:
+    import pandas as pd  # takes a third of a second to import: only who writes tables waits for it
+
 
 def plan_tables(plan: Plan) -> dict[str, pd.DataFrame]:
     """Return the tables of a plan by name."""
+    import pandas as pd
+
     servers = pd.DataFrame([server.model_dump() for server in plan.servers])
     replicas = pd.DataFrame(
         [

@@ -12,13 +12,15 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from planner.files import InputFault, InputFaults
+
+if TYPE_CHECKING:
+    import pandas as pd  # takes a third of a second to import: only who reads a trace waits for it
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -126,6 +128,8 @@ def read_trace(path: str | Path) -> Trace:
 
 
 def _rows(path: Path, name: str) -> pd.DataFrame:
+    import pandas as pd
+
     try:
         if {".jsonl", ".ndjson"} & set(path.suffixes):
             opened = gzip.open if path.suffix == ".gz" else open
@@ -151,6 +155,8 @@ def _object(line: str, number: int) -> dict[str, Any]:
 
 
 def _trace(rows: pd.DataFrame, kind: str, name: str) -> Trace:
+    import pandas as pd
+
     first_line = 1 if kind == "mooncake" and "hash_ids" in rows.columns else 2  # CSV files have a heading
     seconds, start = _arrivals_s(rows["t_s"], kind)
     rows = rows.assign(t_s=seconds)
@@ -186,6 +192,8 @@ def _trace(rows: pd.DataFrame, kind: str, name: str) -> Trace:
 
 def _arrivals_s(column: pd.Series[Any], kind: str) -> tuple[pd.Series[Any], str]:
     """Arrivals in seconds (NaN where unreadable; the text in `attrs`), and the first clock time."""
+    import pandas as pd
+
     numbers = pd.to_numeric(column, errors="coerce")
     start = ""
     if numbers.isna().all() and len(column):
@@ -203,6 +211,8 @@ def _arrivals_s(column: pd.Series[Any], kind: str) -> tuple[pd.Series[Any], str]
 
 def _cached(rows: pd.DataFrame, prompt: IntArray, name: str) -> IntArray | None:
     """Prompt tokens that an endless prefix cache would hold, per request; None: the file does not say."""
+    import pandas as pd
+
     if "cached_tokens" in rows.columns:
         tokens = pd.to_numeric(rows["cached_tokens"], errors="coerce").fillna(0).to_numpy(dtype=np.float64)
         return np.asarray(np.clip(tokens, 0.0, prompt), dtype=np.int64)

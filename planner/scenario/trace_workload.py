@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy.special import ndtri
 
 from planner.scenario.distributions import TokenDistribution
@@ -190,7 +189,9 @@ def burstiness_cv(arrival_s: FloatArray, window_s: float = WINDOW_S) -> float:
 
 def _profile(arrival_s: FloatArray, start: str) -> tuple[float, ...] | None:
     """Mean rate of each hour of the day over the busiest hour's, or None for a short trace."""
-    first = pd.Timestamp(start).timestamp() if start else 0.0
+    from pandas import Timestamp  # see request_trace
+
+    first = Timestamp(start).timestamp() if start else 0.0
     hours = np.floor((first + arrival_s) / _S_PER_H).astype(np.int64)
     if hours[-1] - hours[0] + 1 < _FEWEST_HOURS:
         return None

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from planner.performance import request_sample
 from planner.performance.service import (
     LatencyObjective,
     RequestProfile,
@@ -186,3 +187,8 @@ def test_arrivals_like_clockwork_wait_no_longer_than_regular_ones(burstiness_cv:
         return float(latency_curves(replica, profile, loads=np.asarray([0.5])).at_percentile("ttft", 99)[0])
 
     assert p99(burstiness_cv) == pytest.approx(p99(0.2), rel=0.05)
+
+
+def test_the_sampled_requests_are_those_that_were_drawn() -> None:
+    """The points in the file are a Sobol sequence's, the same to the last bit."""
+    assert np.array_equal(request_sample._luck(), request_sample.drawn_points())

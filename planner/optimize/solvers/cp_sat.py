@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from ortools.sat.python import cp_model
 
 from planner.optimize.program import Arrays, Floats
 from planner.optimize.solvers.outcome import Outcome, SolverFailure
+
+if TYPE_CHECKING:
+    from ortools.sat.python import cp_model  # brings pandas along: only who solves with it waits for it
 
 LARGEST_BOUND = 2**52
 """Bounds beyond this are cut to it: CP-SAT's integers are 64 bit and sums must not overflow."""
@@ -20,20 +23,18 @@ OnIncumbent = Callable[[float, float, Callable[[], Floats]], None]
 """Told (objective, bound, function that returns the values) at each new solution."""
 
 
-class _Listener(cp_model.CpSolverSolutionCallback):
-    """Passes every incumbent on, objective and bound in micro-USD/h."""
+def _listener(tell: OnIncumbent, variables: list[cp_model.IntVar]) -> cp_model.CpSolverSolutionCallback:
+    """Return what passes every incumbent on, objective and bound in micro-USD/h."""
+    from ortools.sat.python import cp_model
 
-    def __init__(self, tell: OnIncumbent, variables: list[cp_model.IntVar]) -> None:
-        super().__init__()
-        self._tell = tell
-        self._variables = variables
+    class Listener(cp_model.CpSolverSolutionCallback):
+        def on_solution_callback(self) -> None:
+            tell(self.objective_value, self.best_objective_bound, self._values)
 
-    def on_solution_callback(self) -> None:
-        """Report the new incumbent."""
-        self._tell(self.objective_value, self.best_objective_bound, self._values)
+        def _values(self) -> Floats:
+            return np.array([self.value(variable) for variable in variables], dtype=np.float64)
 
-    def _values(self) -> Floats:
-        return np.array([self.value(variable) for variable in self._variables], dtype=np.float64)
+    return Listener()
 
 
 def solve(
@@ -65,6 +66,8 @@ def solve(
     Raises:
         SolverFailure: CP-SAT refused the model.
     """
+    from ortools.sat.python import cp_model
+
     model, variables = _to_model(arrays)
     if hint is not None:
         for variable, value in zip(variables, np.rint(hint).astype(np.int64).tolist(), strict=True):
@@ -85,7 +88,7 @@ def solve(
     started = time.perf_counter()
     if on_bound is not None:
         solver.best_bound_callback = on_bound
-    status = solver.solve(model, _Listener(on_incumbent, variables) if on_incumbent else None)
+    status = solver.solve(model, _listener(on_incumbent, variables) if on_incumbent else None)
     seconds = time.perf_counter() - started
     if status == cp_model.MODEL_INVALID:
         raise SolverFailure(f"CP-SAT refused the model: {model.validate()}")
@@ -104,6 +107,8 @@ def solve(
 
 
 def _to_model(arrays: Arrays) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
+    from ortools.sat.python import cp_model
+
     model = cp_model.CpModel()
     low = np.maximum(arrays.column_lower, -LARGEST_BOUND).astype(np.int64)
     high = np.minimum(arrays.column_upper, LARGEST_BOUND).astype(np.int64)
