@@ -35,6 +35,19 @@ SCENARIO: dict[str, Any] = {
 }
 
 
+PREDICTED: dict[str, Any] = {
+    "name": "predicted",
+    "topology": "two-site-h200",
+    "workloads": [
+        {"name": "chat", "llms": ["llama-3.1-8b"], "origins": {"westeurope": 1.0}, "rate_rps": 50,
+         "input_tokens": 900, "output_tokens": 200, "slo": {"ttft_ms": 2000, "tpot_ms": 60}}
+    ],
+    "fleet": {"buy": ["dgx-h200"]},
+    "reliability": {"survive": []},
+}  # fmt: skip
+"""A question with latencies, whose rates are predicted rather than read from a table."""
+
+
 def written(folder: Path, study: dict[str, Any], **changes: Any) -> Path:
     """Write scenario, rates and study into a folder and return the study's path."""
     (folder / "rates.csv").write_text(RATES)

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from planner.cli import main
-from tests.study.questions import SCENARIO, cheapest, written
+from planner.study import solving
+from tests.study.questions import PREDICTED, SCENARIO, cheapest, written
 
 
 @dataclass
@@ -150,12 +151,8 @@ def test_what_is_no_plan_or_no_study_is_named(tmp_path, run):
     assert "1 error in the input" in result.stderr
 
 
-@pytest.mark.parametrize(("solved", "kept"), [(0, False), (1, True)])
-def test_an_interrupted_what_if_keeps_the_plan_before_the_change(tmp_path, run, monkeypatch, solved, kept):
-    """Interrupted while the changed question is solved, the base is there to go on from; exit code 4."""
-    from planner.study import solving
-
-    written(tmp_path, {"vary": {}})
+def interrupt_after(solved, monkeypatch):
+    """Let Ctrl-C come when so many questions are solved."""
     solve, calls = solving.solve, []
 
     def interrupted(*given):
@@ -166,6 +163,13 @@ def test_an_interrupted_what_if_keeps_the_plan_before_the_change(tmp_path, run, 
 
     monkeypatch.setattr(solving, "solve", interrupted)
     monkeypatch.setattr(os, "_exit", sys.exit)
+
+
+@pytest.mark.parametrize(("solved", "kept"), [(0, False), (1, True)])
+def test_an_interrupted_what_if_keeps_the_plan_before_the_change(tmp_path, run, monkeypatch, solved, kept):
+    """Interrupted while the changed question is solved, the base is there to go on from; exit code 4."""
+    written(tmp_path, {"vary": {}})
+    interrupt_after(solved, monkeypatch)
     change = ("--set", "workloads.chat.rate_rps=9")
     result = run("what-if", "scenario.json", *change, "-o", "out", folder=tmp_path)
     assert result.returncode == 4
@@ -179,19 +183,8 @@ def test_an_interrupted_what_if_keeps_the_plan_before_the_change(tmp_path, run, 
 
 def test_an_interrupted_pareto_study_writes_the_front_so_far(tmp_path, run, monkeypatch):
     """One end is found, then Ctrl-C: report and front.csv have it."""
-    from planner.study import solving
-
     written(tmp_path, {"objectives": ["cost", "power"], "points": 9})
-    solve, calls = solving.solve, []
-
-    def interrupted(*given):
-        if len(calls) == 1:
-            raise KeyboardInterrupt
-        calls.append(1)
-        return solve(*given)
-
-    monkeypatch.setattr(solving, "solve", interrupted)
-    monkeypatch.setattr(os, "_exit", sys.exit)
+    interrupt_after(1, monkeypatch)
     result = run("pareto", "study.json", "-o", "out", folder=tmp_path)
     assert result.returncode == 4
     assert len(pd.read_csv(tmp_path / "out" / "front.csv")) >= 1
@@ -202,17 +195,7 @@ def test_a_second_run_of_a_procurement_times_nothing(tmp_path, run, monkeypatch)
     """timings.json stands beside the results; a run that starts from them predicts no replica again."""
     from planner.performance import latency
 
-    scenario = {
-        "name": "own",
-        "topology": "two-site-h200",
-        "workloads": [
-            {"name": "chat", "llms": ["llama-3.1-8b"], "origins": {"westeurope": 1.0}, "rate_rps": 50,
-             "input_tokens": 900, "output_tokens": 200, "slo": {"ttft_ms": 2000, "tpot_ms": 60}}
-        ],
-        "fleet": {"buy": ["dgx-h200"]},
-        "reliability": {"survive": []},
-    }  # fmt: skip
-    (tmp_path / "scenario.json").write_text(json.dumps(scenario))
+    (tmp_path / "scenario.json").write_text(json.dumps(PREDICTED))
     study = {"scenario": "scenario.json", "start": "2026-01-01", "periods": 2, "alternatives": False}
     (tmp_path / "study.json").write_text(json.dumps(study))
     first = run("procure", "study.json", "-o", "out", folder=tmp_path)

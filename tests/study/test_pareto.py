@@ -18,6 +18,7 @@ from planner.study.pareto import ParetoStudy, Point, non_dominated, run_pareto
 from planner.study.pareto_page import front_records, pareto_page
 from planner.study.progress import Progress
 from planner.study.study_file import open_study
+from tests.study.questions import PREDICTED
 
 OFFERS = (("l4", 0.5, 1.0), ("a100-80-sxm", 3.6, 7.0), ("h100-sxm", 7.7, 12.0), ("b200-sxm", 25.5, 30.0))
 """Accelerators of the catalog (for their watts), USD/h of one, requests/s of one."""
@@ -151,17 +152,7 @@ def test_dominated_points_are_dropped():
 
 def test_three_objectives_leave_the_grid_its_points(tmp_path):
     """What the search for the least TTFT meets does not use up `points`: limits in between are tried too."""
-    scenario = {
-        "name": "three",
-        "topology": "two-site-h200",
-        "workloads": [
-            {"name": "chat", "llms": ["llama-3.1-8b"], "origins": {"westeurope": 1.0}, "rate_rps": 50,
-             "input_tokens": 900, "output_tokens": 200, "slo": {"ttft_ms": 2000, "tpot_ms": 60}}
-        ],
-        "fleet": {"buy": ["dgx-h200"]},
-        "reliability": {"survive": []},
-        "solver": {"relative_gap": 0.05, "workers": 1},
-    }  # fmt: skip
+    scenario = {**PREDICTED, "solver": {"relative_gap": 0.05, "workers": 1}}
     study = {"objectives": ["cost", "carbon", "ttft"], "points": 5, "scenario": scenario}
     opened = open_study(ParetoStudy, study, tmp_path)
     progress = Progress()
