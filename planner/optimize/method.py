@@ -9,6 +9,9 @@
 4. CP-SAT searches the whole program from that plan while time and gap are left; small programs start here.
 5. Among plans of (nearly) the same cost the simplest is kept: fewest pools, fewest replicas.
 
+From an earlier plan the search begins at step 2, for designs alone that are cheaper by nearly the gap asked
+for: where there are none, the plan stays as it is. Steps 1 to 4 follow where that does not settle it.
+
 The bound is the best of all stages; it always belongs to the real program. A goal that is a ratio (cost
 per token, tokens per watt) is reached by a few such searches, each with a price on unserved demand (`ratio`).
 """
