@@ -28,6 +28,7 @@ import numpy as np
 import scipy.sparse
 
 from planner.optimize.build import build_for_search
+from planner.optimize.merged_groups import merge_groups
 from planner.optimize.problem import Goal, Integers, Problem
 from planner.optimize.program import Arrays, Floats, RowInfo
 from planner.optimize.ratio import least_ratio
@@ -65,7 +66,27 @@ def solve_problem(
         keeper: remembers how far the search has come, to continue it when it is interrupted.
         mattered: names of failures that were part of the program that `start` is a plan of.
     """
-    settings = settings or Settings()
+    merging = merge_groups(problem)
+    found = _solved(
+        merging.problem,
+        settings or Settings(),
+        listener,
+        None if start is None else merging.merged(start),
+        keeper,
+        mattered,
+    )
+    return replace(found, values=merging.original_values(found.values)) if found.values else found
+
+
+def _solved(
+    problem: Problem,
+    settings: Settings,
+    listener: Listener | None,
+    start: Mapping[str, Integers] | None,
+    keeper: Keeper | None,
+    mattered: Collection[str],
+) -> Solution:
+    """Solve as `solve_problem`, with the groups of hosts as they are."""
     arrays = build_for_search(problem)
     goals = problem.goals or (COST,)
     deadline = time.perf_counter() + settings.time_limit_s
