@@ -19,6 +19,7 @@ from planner.optimize.constraints import (
     sites,
     spares,
 )
+from planner.optimize.covers import covers
 from planner.optimize.problem import Problem
 from planner.optimize.program import Arrays, Program
 from planner.optimize.rerouting import Rerouting, whole_losses, without
@@ -60,10 +61,12 @@ def build_for_search(problem: Problem) -> Arrays:
     events = whole_losses(problem)
     routing = len(problem.flows.demand) + len(problem.assignments.lane)
     if problem.failures is None or len(events) * routing <= MOST_COPIED_COLUMNS:
-        return with_sites(problem, build_program(problem))
-    arrays = build_program(replace(problem, failures=without(problem.failures, events)))
-    losses = Rerouting(problem, events, arrays.block("replicas"), arrays.block("unserved"))
-    return with_sites(problem, replace(arrays, losses=losses))
+        arrays, losses = build_program(problem), None
+    else:
+        arrays = build_program(replace(problem, failures=without(problem.failures, events)))
+        losses = Rerouting(problem, events, arrays.block("replicas"), arrays.block("unserved"))
+    known = covers(problem, events, arrays.block("replicas"), arrays.block("unserved"))
+    return with_sites(problem, replace(arrays, losses=losses, covers=known))
 
 
 def with_sites(problem: Problem, arrays: Arrays) -> Arrays:

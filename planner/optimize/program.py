@@ -108,6 +108,8 @@ class Arrays:
     sections: tuple[Section, ...] = ()
     losses: Losses | None = None
     """Losses that every solution must survive and that are no section: told by cuts (see `Losses`)."""
+    covers: tuple[Cut, ...] = ()
+    """Rows that follow from the others and help solvers of whole counts."""
     column_site: Integers | None = None
     """(columns,) the site each column belongs to, -1 for none; None where it is not known."""
 

@@ -178,6 +178,7 @@ class Search(TwoStage):
             self._raise_bound(outcome.objective)
             values = part.lift(outcome.values, np.zeros(len(self.arrays.cost)))
             self.linear = values
+            self.reduced = part.lift(outcome.reduced_costs, np.zeros(len(self.arrays.cost)))
             others = [number for number in range(len(self.arrays.sections)) if number not in self.active]
             _, lost = survived(self.arrays, values, others, whole=False)
             self.active += lost
@@ -199,7 +200,11 @@ class Search(TwoStage):
             outcome = highs.solve_linear(arrays, self._remaining())
         if outcome.status != "optimal":
             return outcome
-        return replace(outcome, values=folding.unfolded(outcome.values))
+        return replace(
+            outcome,
+            values=folding.unfolded(outcome.values),
+            reduced_costs=outcome.reduced_costs[folding.column_class],
+        )
 
     def _design_round(self, gap: float, *, whole: bool = False, cutoff: float | None = None) -> str:
         """Solve for a design and make it a plan; "again" if it did not survive failures, now added.

@@ -24,9 +24,6 @@ SITE_SHARE, SETTLING_SHARE = 0.08, 0.15
 SURVIVING_ROUNDS = 4
 """How often a design is settled anew with losses that it did not survive."""
 
-POLISHING_SHARE, POLISHED_COLUMNS = 0.35, 40_000
-"""Share of the time limit for solving all counts in use at once, and up to what size that is tried."""
-
 SETTLING_NODES, SETTLING_GAP = 200, 1.0
 """Nodes for settling, and its gap as a share of the one asked for."""
 
@@ -111,7 +108,7 @@ class SitePlans(Completion):
                 part = _within(part, design, arrays, 0)
                 linear = LinearProgram(part.arrays).solve()
                 if linear.status == "optimal":
-                    return _laid(part, linear.values, start)
+                    return laid(part, linear.values, start)
                 continue
             if place == 1:
                 part = _within(part, design, arrays, SETTLING_GROWTH)
@@ -124,41 +121,8 @@ class SitePlans(Completion):
             )
             self._record(f"settled in step {place}", outcome.seconds, outcome.status)
             if outcome.values is not None:
-                return _laid(part, outcome.values, start)
+                return laid(part, outcome.values, start)
         return None
-
-    def _polished(self) -> bool:
-        """Solve for all counts in use, by the plan or the relaxation, at once; False if that is too much."""
-        assert self.linear is not None
-        part = self._part()
-        arrays = part.arrays
-        plan = self.best if self.latest is None else self.latest
-        best = np.zeros(len(arrays.cost)) if plan is None else plan[part.columns]
-        used = (best > 0) | (self.linear[part.columns] > 1e-6)
-        opened = arrays.block("open")
-        wanted = best.copy()
-        wanted[opened] = np.rint(self.linear[part.columns][opened])
-        same_sites = plan is not None and bool((wanted[opened] >= best[opened]).all())
-        roomy = spacious(arrays) if not same_sites else roomy_for(arrays, best)
-        for program in (roomy, arrays):
-            free, start = self._free_to_use(program, wanted, used)
-            if len(free.columns) > POLISHED_COLUMNS:
-                return False
-            outcome = self._solve(
-                free.arrays,
-                counted(arrays)[free.columns],
-                POLISHING_SHARE,
-                self.settings.relative_gap / 4,
-                best[free.columns] if same_sites else None,
-            )
-            self._record(f"{len(free.columns)} columns in use", outcome.seconds, outcome.status)
-            if outcome.status != "infeasible":
-                break
-        if outcome.values is not None:
-            design = _laid(free, outcome.values, start)
-            if float(arrays.cost @ design) < self.objective - 1.0:
-                self._complete(part.lift(design, np.zeros(len(self.arrays.cost))), "counts in use")
-        return True
 
     def _free_to_use(self, arrays: Arrays, design: Floats, used: np.ndarray) -> tuple[Freed, Floats]:
         """Return the program of traffic, and of counts where `used`; and the design with those at 0."""
@@ -230,7 +194,8 @@ def _within(part: Freed, design: Floats, arrays: Arrays, grow: float) -> Freed:
     return Freed(replace(part.arrays, column_lower=lower, column_upper=upper), part.columns)
 
 
-def _laid(part: Freed, values: Floats, into: Floats) -> Floats:
+def laid(part: Freed, values: Floats, into: Floats) -> Floats:
+    """Return `into` with the values of a part laid over it."""
     whole = into.copy()
     whole[part.columns] = values
     return whole

@@ -16,19 +16,23 @@ from dataclasses import replace
 import numpy as np
 
 from planner.optimize.folding import fold
+from planner.optimize.in_use import InUse
 from planner.optimize.lazy import is_traffic, part_with
 from planner.optimize.neighbourhood import Freed, around, in_parallel, near
 from planner.optimize.problem import Integers
 from planner.optimize.program import Floats
 from planner.optimize.rerouting import with_cuts
 from planner.optimize.site_packing import QUICK, Effort
-from planner.optimize.site_plans import SitePlans, open_traffic, roomy_for
+from planner.optimize.site_plans import open_traffic, roomy_for
 from planner.optimize.solvers.glop import LinearProgram
 from planner.optimize.solvers.outcome import Outcome
 
 OPENING_SHARE, NEAR_SHARE, FREE_SHARE, IMPROVING_SHARE = 0.2, 0.1, 0.05, 0.7
 """Shares of the time limit: for the sites to open, for counts near a relaxation, for one neighbourhood, and
 for all of it before the whole program is given to a solver."""
+
+CLOSER_GAP = 0.25
+"""Part of the gap asked for that the counts of decided sites may use up."""
 
 OPENING_GAP = 0.2
 """Part of the gap asked for that the choice of sites may use up."""
@@ -43,7 +47,7 @@ NEIGHBOURHOODS = 200
 """Most rounds of neighbourhoods."""
 
 
-class TwoStage(SitePlans):
+class TwoStage(InUse):
     """Finds and improves plans by parts of the program."""
 
     def _two_stage(self) -> str:
@@ -51,7 +55,7 @@ class TwoStage(SitePlans):
         if self._done() or self.linear is None:
             return "done"
         near = self._with_open(self.linear, np.where(self._sites_open(self.linear) > CLOSED_BELOW, 1.0, 0.0))
-        if near is not None:
+        if near is not None and not self._decide_in_use(near, self.settings.relative_gap, quick=True):
             self._plan_by_site(near, QUICK)
         decided: Floats | None = self.linear
         if not self._done() and self._sites_undecided():
@@ -63,9 +67,7 @@ class TwoStage(SitePlans):
                 decided = self._with_open(self.linear, np.rint(self._sites_open(opened.values)))
         if decided is not None and not self._done():
             self.linear = decided
-            if decided is not near:
-                self._plan_by_site(decided, Effort())
-            if not self._done() and not self._polished() and decided is near:
+            if not self._decide_in_use(decided, self.settings.relative_gap * CLOSER_GAP):
                 self._plan_by_site(decided, Effort())
         if self.best is None and not self._done():
             self._near(self.linear, 8, 8)
@@ -100,7 +102,10 @@ class TwoStage(SitePlans):
             fixed = with_cuts(replace(folding.arrays, column_lower=lower, column_upper=upper), cuts)
             outcome = LinearProgram(fixed).solve(max(self._remaining(), 1.0))
             if outcome.status == "optimal":
-                return self._part().lift(folding.unfolded(outcome.values), np.zeros(len(self.arrays.cost)))
+                reduced = outcome.reduced_costs[folding.column_class]
+                part, zero = self._part(), np.zeros(len(self.arrays.cost))
+                self.reduced = part.lift(reduced, zero)
+                return part.lift(folding.unfolded(outcome.values), zero)
         return None
 
     def _opened(self) -> Outcome:

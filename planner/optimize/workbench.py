@@ -68,10 +68,11 @@ class Workbench:
         self._exact_bound = -math.inf  # of CP-SAT, which counts in whole numbers
         self.stages: list[Mapping[str, object]] = []
         self.active: list[int] = []
-        self.cuts: list[Cut] = []
+        self.cuts: list[Cut] = list(arrays.covers)
         self.adopted: Floats | None = None
         self.latest: Floats | None = None  # the last plan made, whether it was better or not
         self.linear: Floats | None = None  # the last linear relaxation's solution
+        self.reduced: Floats | None = None  # and what more of each column would cost it
         self._copied: list[int] = []  # losses told by cuts that joined with their routing
         self._folded: tuple[tuple[int, ...], Folded] | None = None
         self._keeper = None if settings.reproducible else keeper
@@ -140,6 +141,8 @@ class Workbench:
             self.latest = np.append(self.latest, np.zeros(more))
         if self.linear is not None:
             self.linear = np.append(self.linear, np.zeros(more))
+        if self.reduced is not None:
+            self.reduced = np.append(self.reduced, np.zeros(more))
 
     def _lacks(self, values: Floats, tolerance: float = SHORTAGE_TOLERANCE) -> list[Cut]:
         """Return (and keep) cuts that a solution breaks; none if it survives all losses told by cuts."""
@@ -156,6 +159,7 @@ class Workbench:
         gap: float,
         hint: Floats | None = None,
         nodes: int | None = None,
+        enough: float | None = None,
     ) -> Outcome:
         """Run HiGHS for a share of the whole time; in reproducible searches for so many nodes instead."""
         settings = self.settings
@@ -172,6 +176,7 @@ class Workbench:
                 seed=settings.seed,
                 node_limit=nodes,
                 hint=hint,
+                enough=enough,
             )
         except SolverFailure:
             return Outcome("unknown", None, math.inf, -math.inf, 0.0)
