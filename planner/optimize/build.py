@@ -23,6 +23,7 @@ from planner.optimize.covers import covers
 from planner.optimize.problem import Problem
 from planner.optimize.program import Arrays, Program
 from planner.optimize.rerouting import Rerouting, whole_losses, without
+from planner.optimize.tightening import tightened
 from planner.optimize.variables import add_variables
 
 FAMILIES: tuple[ModuleType, ...] = (
@@ -66,7 +67,7 @@ def build_for_search(problem: Problem) -> Arrays:
         arrays = build_program(replace(problem, failures=without(problem.failures, events)))
         losses = Rerouting(problem, events, arrays.block("replicas"), arrays.block("unserved"))
     known = covers(problem, events, arrays.block("replicas"), arrays.block("unserved"))
-    return with_sites(problem, replace(arrays, losses=losses, covers=known))
+    return with_sites(problem, tightened(replace(arrays, losses=losses, covers=known)))
 
 
 def with_sites(problem: Problem, arrays: Arrays) -> Arrays:

@@ -14,14 +14,11 @@ from planner.optimize.lazy import Part
 from planner.optimize.neighbourhood import Freed
 from planner.optimize.program import Arrays, Floats
 from planner.optimize.site_packing import of_kind
-from planner.optimize.site_plans import SitePlans, counted, laid, spacious
+from planner.optimize.site_plans import FREE_OF_COST, SitePlans, counted, laid
 from planner.optimize.solvers.glop import LinearProgram
 
-IN_USE_SHARE, IN_USE_COLUMNS = 0.5, 20_000
-"""Share of the time limit for one such program, and the columns up to which it is tried."""
-
-FREE_OF_COST = 1e-7
-"""Counts of which one would raise the relaxation's cost by no more than this share of it may stand too."""
+IN_USE_COLUMNS = 20_000
+"""Programs of up to this many columns are tried."""
 
 NEAR_ENOUGH = 0.95
 """Part of the gap asked for at which a plan is near enough: making its traffic whole costs a little."""
@@ -30,7 +27,7 @@ NEAR_ENOUGH = 0.95
 class InUse(SitePlans):
     """Decides counts that are in use."""
 
-    def _decide_in_use(self, values: Floats, gap: float, *, quick: bool = False) -> bool:
+    def _decide_in_use(self, values: Floats, gap: float, share: float, *, quick: bool = False) -> bool:
         """Make a solution with fractional counts a plan; False if that is too much for one solver.
 
         With the replicas that it uses on any servers; then with all that would cost it nothing.
@@ -38,6 +35,7 @@ class InUse(SitePlans):
         Args:
             values: (columns,) the solution, its sites open or closed.
             gap: share of the program's own optimum by which its plan may miss it.
+            share: of the time limit, for each program.
             quick: whether any plan will do.
         """
         part = self._part()
@@ -48,25 +46,25 @@ class InUse(SitePlans):
             used |= self.best[part.columns] > 0
         used |= of_kind(arrays, "servers")
         cheap = self.reduced[part.columns] <= FREE_OF_COST * max(self.bound, 0.0)
-        roomy, found = spacious(arrays), False
+        found = False
         for counts in (used, used | cheap):
-            for program in (roomy, arrays):
-                free, start = self._free_to_use(program, wanted, counts)
+            for roomy in (True, False):
+                free, start = self._free_to_use(arrays, wanted, counts, roomy=roomy)
                 if len(free.columns) > IN_USE_COLUMNS:
                     return found
-                if self._has_solution(free.arrays) and self._decided(part, free, start, gap):
+                if self._has_solution(free.arrays) and self._decided(part, free, start, gap, share):
                     found = True
                     break
             if self._done() or (quick and found):
                 break
         return True
 
-    def _decided(self, part: Part, free: Freed, start: Floats, gap: float) -> bool:
+    def _decided(self, part: Part, free: Freed, start: Floats, gap: float, share: float) -> bool:
         """Solve the program of counts in use; says whether it has a solution, which is made a plan."""
         arrays = part.arrays
         given = float(arrays.cost @ start)
         enough = self.bound / (1 - NEAR_ENOUGH * self.settings.relative_gap) - given
-        outcome = self._solve(free.arrays, counted(arrays)[free.columns], IN_USE_SHARE, gap, enough=enough)
+        outcome = self._solve(free.arrays, counted(arrays)[free.columns], share, gap, enough=enough)
         self._record(f"{len(free.columns)} columns in use", outcome.seconds, outcome.status)
         if outcome.values is None:
             return False

@@ -21,11 +21,23 @@ from planner.optimize.solvers.outcome import Outcome
 SITE_SHARE, SETTLING_SHARE = 0.08, 0.15
 """Shares of the time limit for one program of a site, and for settling what sites leave."""
 
+FREE_OF_COST = 1e-7
+"""Counts of which one would raise the relaxation's cost by no more than this share of it may stand too."""
+
 SURVIVING_ROUNDS = 4
 """How often a design is settled anew with losses that it did not survive."""
 
 SETTLING_NODES, SETTLING_GAP = 200, 1.0
 """Nodes for settling, and its gap as a share of the one asked for."""
+
+REGROWN_COLUMNS, REGROWTH_ROUNDS = 12_000, 12
+"""Larger programs are settled by packing sites again, in at most so many rounds."""
+
+ROUND_OFF = 1e-3
+"""Load by which what replicas carry may miss a whole unit and still count as it."""
+
+GROWN, NEARLY_SERVED = 1e-4, 0.5
+"""By how much a count must grow to be packed again; units missing at which the counts may already suffice."""
 
 SETTLING_GROWTH = 2
 """By how much counts in use may grow first, until all traffic is served."""
@@ -89,27 +101,28 @@ class SitePlans(Completion):
         """
         counts = counted(arrays)
         design = np.where(counts, np.rint(design), design)
-        roomy = spacious(arrays)
         near = np.zeros(len(design), dtype=bool)
         if self.linear is not None:
             near = self.linear[self._part().columns] > 1e-6
-        for place, (program, used) in enumerate(
+        for place, (used, roomy) in enumerate(
             (
-                (roomy, design > 0),
-                (roomy, design > 0),
-                (roomy, (design > 0) | near),
-                (arrays, np.ones(len(design), dtype=bool)),
+                (design > 0, True),
+                (design > 0, True),
+                ((design > 0) | near, True),
+                (np.ones(len(design), dtype=bool), False),
             )
         ):
-            part, start = self._free_to_use(program, design, used)
+            part, start = self._free_to_use(arrays, design, used, roomy=roomy, whole=place == 0)
             if 0 in part.arrays.matrix.shape:
                 return start
             if place == 0:
-                part = _within(part, design, arrays, 0)
+                part = _at(part, design, arrays)
                 linear = LinearProgram(part.arrays).solve()
                 if linear.status == "optimal":
                     return laid(part, linear.values, start)
                 continue
+            if len(part.columns) > REGROWN_COLUMNS:
+                return self._regrown(arrays, design)
             if place == 1:
                 part = _within(part, design, arrays, SETTLING_GROWTH)
             outcome = self._solve(
@@ -124,8 +137,81 @@ class SitePlans(Completion):
                 return laid(part, outcome.values, start)
         return None
 
-    def _free_to_use(self, arrays: Arrays, design: Floats, used: np.ndarray) -> tuple[Freed, Floats]:
-        """Return the program of traffic, and of counts where `used`; and the design with those at 0."""
+    def _regrown(self, arrays: Arrays, design: Floats) -> Floats | None:
+        """Let counts of a design grow until everything is served: in fractions over all sites at once, then
+        whole at each site that grew, and again.
+
+        A site that could not serve whole what it was given in fractions grows no more.
+        """
+        counts = counted(arrays)
+        columns = self._part().columns
+        site = arrays.column_site
+        assert self.linear is not None and self.reduced is not None and site is not None
+        also = self.linear[columns] > 1e-6
+        also |= self.reduced[columns] <= FREE_OF_COST * max(self.bound, 0.0)
+        full: set[int] = set()
+        for _ in range(REGROWTH_ROUNDS):
+            started = self._elapsed()
+            growing = also & ~np.isin(site, list(full))
+            for roomy in (True, False):
+                part, start = self._free_to_use(
+                    arrays, design, (design > 0) | growing, roomy=roomy, whole=True
+                )
+                more = np.where(np.isin(site, list(full))[part.columns], 0.0, np.inf)
+                linear = LinearProgram(_within(part, design, arrays, more).arrays).solve()
+                if linear.status == "optimal":
+                    break
+            if linear.status != "optimal":
+                self._record("growth in fractions", self._elapsed() - started, linear.status)
+                return None
+            values = laid(part, linear.values, start)
+            grown = counts & ~of_kind(arrays, "mixes") & (values > design + GROWN)
+            self._record(f"growth of {grown.sum()} counts", self._elapsed() - started, "optimal")
+            if not grown.any():
+                break
+            sites = np.unique(site[grown])
+            flows = np.zeros(len(design), dtype=bool)
+            flows[part.columns] = True
+            least = np.where(counts & ~of_kind(arrays, "mixes"), design, 0.0)
+            within = spacious(arrays, flows, design, whole=True) if roomy else arrays
+            packing = SitePacking(replace(within, column_lower=least), values)
+            again = [site for site in packing.sites() if site in sites]
+            tasks = [self._site_task(packing, site, Effort()) for site in again]
+            packed = in_parallel(tasks, self.settings.workers)
+            design = np.where(counts, design, values)
+            for number, found in zip(again, packed, strict=True):
+                if found is not None:
+                    design[found.columns] = found.values
+                if found is None or found.missing > SHORTAGE_TOLERANCE:
+                    full.add(number)
+            missing = sum(found.missing for found in packed if found is not None)
+            self._record(
+                f"{len(packed)} sites packed again, {missing:.1f} units missing",
+                self._elapsed() - started,
+                "feasible",
+            )
+            if missing < NEARLY_SERVED:
+                served = self._served(arrays, design, roomy=True)
+                if served is not None:
+                    return served
+            if self._remaining() <= 0 and not self.settings.reproducible:
+                break
+        return self._served(arrays, design, roomy=False)
+
+    def _served(self, arrays: Arrays, design: Floats, *, roomy: bool) -> Floats | None:
+        """Return a design with traffic anew that is all served by its counts; None if they do not suffice."""
+        part, start = self._free_to_use(arrays, design, design > 0, roomy=roomy, whole=True)
+        part = _at(part, design, arrays)
+        linear = LinearProgram(part.arrays).solve()
+        return laid(part, linear.values, start) if linear.status == "optimal" else None
+
+    def _free_to_use(
+        self, arrays: Arrays, design: Floats, used: np.ndarray, *, roomy: bool, whole: bool = False
+    ) -> tuple[Freed, Floats]:
+        """Return the program of traffic, and of counts where `used`; and the design with those at 0.
+
+        roomy: with room to make the traffic whole. whole: the design's counts are whole.
+        """
         counts = counted(arrays)
         used = used & counts
         used[arrays.block("mixes")] = True
@@ -134,7 +220,7 @@ class SitePlans(Completion):
         free[opened] = False
         start = np.zeros(len(design))
         start[opened] = np.rint(design[opened])
-        return around(arrays, start, free), start
+        return around(spacious(arrays, free, design, whole=whole) if roomy else arrays, start, free), start
 
 
 def counted(arrays: Arrays) -> np.ndarray:
@@ -159,17 +245,33 @@ def open_traffic(arrays: Arrays, used: np.ndarray) -> np.ndarray:
     return traffic & ~blocked
 
 
-def spacious(arrays: Arrays) -> Arrays:
-    """Return the program with room for a unit in each limit on the traffic of normal operation.
+def spacious(
+    arrays: Arrays, free: np.ndarray | None = None, values: Floats | None = None, *, whole: bool = False
+) -> Arrays:
+    """Return the program with room for whole traffic in each limit on the traffic of normal operation.
 
-    Traffic is made whole later: in limits that are used up to the last bit no whole units may fit.
+    Traffic is made whole later: in limits that are used up to the last bit no whole units may fit. A unit is
+    left free in each; in pools only what their replicas carry beyond whole units, where counts are whole.
+
+    Args:
+        arrays: the program.
+        free: (columns,) what may flow; None: everything.
+        values: (columns,) a solution; pools that carry less than a unit in it need no room. None: all do.
+        whole: whether the counts of `values` are whole.
     """
-    traffic = is_traffic(arrays)
+    traffic = is_traffic(arrays) if free is None else is_traffic(arrays) & free
     for kind, first, count in arrays.column_kind:
         if "/" in kind:
             traffic[first : first + count] = False
     amounts: Any = abs(arrays.matrix @ scipy.sparse.diags_array(traffic.astype(np.float64)))
     unit = np.asarray(amounts.max(axis=1).todense(), dtype=np.float64).reshape(-1)
+    if values is not None:
+        counts = counted(arrays)
+        carried = -(arrays.matrix @ np.where(counts, values, 0.0))
+        gives = arrays.matrix @ scipy.sparse.diags_array(counts.astype(np.float64))
+        pool = (np.asarray(gives.min(axis=1).todense()).reshape(-1) < 0) & (unit > 0)
+        beyond = np.mod(carried + ROUND_OFF, np.maximum(unit, 1.0)) if whole else unit
+        unit = np.where(pool, np.where(carried >= unit, beyond, 0.0), unit)
     limited = np.isneginf(arrays.row_lower) & np.isfinite(arrays.row_upper)
     return replace(arrays, row_upper=np.where(limited, arrays.row_upper - unit, arrays.row_upper))
 
@@ -184,13 +286,24 @@ def roomy_for(arrays: Arrays, values: Floats) -> Arrays:
     return replace(arrays, row_lower=np.minimum(lower, activity), row_upper=np.maximum(upper, activity))
 
 
-def _within(part: Freed, design: Floats, arrays: Arrays, grow: float) -> Freed:
-    """Return the part with counts at least those of a design and at most so many more; mixes may be any."""
+def _within(part: Freed, design: Floats, arrays: Arrays, grow: float | Floats) -> Freed:
+    """Return the part with counts at least those of a design and at most so many more; mixes may be any.
+
+    grow: how many more, of all or (columns of the part,) of each.
+    """
     lower, upper = part.arrays.column_lower.copy(), part.arrays.column_upper.copy()
     near = (counted(arrays) & ~of_kind(arrays, "mixes"))[part.columns]
     given = design[part.columns]
     lower[near] = np.maximum(lower[near], given[near])
-    upper[near] = np.minimum(upper[near], given[near] + grow)
+    upper[near] = np.minimum(upper[near], (given + grow)[near])
+    return Freed(replace(part.arrays, column_lower=lower, column_upper=upper), part.columns)
+
+
+def _at(part: Freed, design: Floats, arrays: Arrays) -> Freed:
+    """Return the part with counts as in a design."""
+    lower, upper = part.arrays.column_lower.copy(), part.arrays.column_upper.copy()
+    fixed = counted(arrays)[part.columns]
+    lower[fixed] = upper[fixed] = design[part.columns][fixed]
     return Freed(replace(part.arrays, column_lower=lower, column_upper=upper), part.columns)
 
 

@@ -15,8 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from planner.optimize.beside import BESIDE_COLUMNS, Beside
 from planner.optimize.folding import fold
-from planner.optimize.in_use import InUse
 from planner.optimize.lazy import is_traffic, part_with
 from planner.optimize.neighbourhood import Freed, around, in_parallel, near
 from planner.optimize.problem import Integers
@@ -26,6 +26,10 @@ from planner.optimize.site_packing import QUICK, Effort
 from planner.optimize.site_plans import open_traffic, roomy_for
 from planner.optimize.solvers.glop import LinearProgram
 from planner.optimize.solvers.outcome import Outcome
+
+FIRST_SHARE, IN_USE_SHARE, BESIDE_SHARE = 0.06, 0.5, 0.08
+"""Shares of the time limit for the counts in use: for the first plan, for a plan near enough, and where
+another way follows."""
 
 OPENING_SHARE, NEAR_SHARE, FREE_SHARE, IMPROVING_SHARE = 0.2, 0.1, 0.05, 0.7
 """Shares of the time limit: for the sites to open, for counts near a relaxation, for one neighbourhood, and
@@ -47,15 +51,17 @@ NEIGHBOURHOODS = 200
 """Most rounds of neighbourhoods."""
 
 
-class TwoStage(InUse):
+class TwoStage(Beside):
     """Finds and improves plans by parts of the program."""
 
     def _two_stage(self) -> str:
         """Pack the sites of the relaxation, decide which sites open, then improve site by site."""
         if self._done() or self.linear is None:
             return "done"
+        beside = self.arrays.losses is not None and len(self.arrays.cost) <= BESIDE_COLUMNS
         near = self._with_open(self.linear, np.where(self._sites_open(self.linear) > CLOSED_BELOW, 1.0, 0.0))
-        if near is not None and not self._decide_in_use(near, self.settings.relative_gap, quick=True):
+        gap = self.settings.relative_gap
+        if near is not None and not self._decide_in_use(near, gap, FIRST_SHARE, quick=True):
             self._plan_by_site(near, QUICK)
         decided: Floats | None = self.linear
         if not self._done() and self._sites_undecided():
@@ -67,10 +73,13 @@ class TwoStage(InUse):
                 decided = self._with_open(self.linear, np.rint(self._sites_open(opened.values)))
         if decided is not None and not self._done():
             self.linear = decided
-            if not self._decide_in_use(decided, self.settings.relative_gap * CLOSER_GAP):
+            share = BESIDE_SHARE if beside else IN_USE_SHARE
+            if not self._decide_in_use(decided, self.settings.relative_gap * CLOSER_GAP, share):
                 self._plan_by_site(decided, Effort())
         if self.best is None and not self._done():
             self._near(self.linear, 8, 8)
+        if beside and not self._done():
+            self._prove_beside()
         self._improve()
         return "done"
 
@@ -116,9 +125,8 @@ class TwoStage(InUse):
         folding = fold(part_with(self.arrays, []).arrays)
         integer = np.zeros(len(folding.arrays.cost), dtype=bool)
         integer[folding.arrays.block("open")] = True
-        outcome = self._solve(
-            folding.arrays, integer, OPENING_SHARE, self.settings.relative_gap * OPENING_GAP
-        )
+        arrays = with_cuts(folding.arrays, [folding.cut(cut) for cut in self.cuts])
+        outcome = self._solve(arrays, integer, OPENING_SHARE, self.settings.relative_gap * OPENING_GAP)
         if outcome.status != "infeasible":
             self._raise_bound(outcome.bound)
         self._record("sites to open", outcome.seconds, outcome.status)

@@ -1,0 +1,157 @@
+"""Small hard programs: one solver raises the bound while the other betters the plan.
+
+A thousand accelerators are a hundred servers: what a whole server or a whole replica costs is more than the
+gap asked for, and no relaxation knows it. With the sites of the plan open the whole program is branched on
+twice side by side, for the bound and for plans; any other choice of sites has a bound of its own, and the
+smaller of both holds. Then the plan is bettered by parts: the replicas of some workloads may stand anywhere
+anew, on any servers, while those of the others stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from scipy.sparse.csgraph import connected_components
+
+from planner.optimize.in_use import InUse
+from planner.optimize.lazy import Part, is_traffic
+from planner.optimize.neighbourhood import around, in_parallel
+from planner.optimize.problem import Integers
+from planner.optimize.program import Arrays, Floats, RowInfo
+from planner.optimize.site_plans import counted, roomy_for
+from planner.optimize.solvers.outcome import Outcome
+
+BESIDE_COLUMNS = 8_000
+"""Programs of up to this many columns are searched this way."""
+
+FREE_GROUPS, FREE_SECONDS, FREE_ROUNDS = (4, 3, 5), 8.0, 60
+"""Workloads whose replicas are free in turn, seconds for each, and most rounds."""
+
+PLANS_SHARE, OTHERS_SHARE = 0.65, 0.1
+"""Share of the time left for plans of the whole program; of all of it for a bound of other sites."""
+
+REPRODUCIBLE_ROUNDS = 6
+"""Rounds of a search that no clock ends."""
+
+QUIET = {"mip_heuristic_effort": 0.01}
+"""For the bound: hardly any looking for plans."""
+
+
+class Beside(InUse):
+    """Proves and improves at the same time."""
+
+    def _prove_beside(self) -> None:
+        """Branch on the whole program, for the bound and for plans, then search around the plan."""
+        if self.best is None:
+            return
+        part = self._part()
+        arrays, best = part.arrays, self.best[part.columns]
+        others = self._other_sites(arrays, best)
+        block = arrays.block("open")
+        lower, upper = arrays.column_lower.copy(), arrays.column_upper.copy()
+        lower[block] = upper[block] = np.rint(best[block])
+        fixed = replace(arrays, column_lower=lower, column_upper=upper)
+        whole, gap = ~is_traffic(arrays), self.settings.relative_gap / 2
+        left = max(self._remaining(), 0.1) / max(self.settings.time_limit_s, 0.1)
+
+        def prove() -> list[Outcome]:
+            return [self._solve(fixed, whole, left, gap, options=QUIET)]
+
+        def improve() -> list[Outcome]:
+            outcome = self._solve(fixed, whole, PLANS_SHARE * left, gap)
+            self._take(part, outcome, "whole program")
+            self._improve_by_workload()
+            return [outcome]
+
+        found = [outcome for task in in_parallel([prove, improve], self.settings.workers) for outcome in task]
+        bounds = [outcome.bound for outcome in found if outcome.status != "infeasible"]
+        if bounds:
+            self._raise_bound(min(max(bounds), others))
+        self._take(part, found[0], "whole program")
+
+    def _other_sites(self, arrays: Arrays, best: Floats) -> float:
+        """Return a bound of all plans that open other sites than a plan does."""
+        block = arrays.block("open")
+        opened = np.rint(best[block])
+        signs = np.zeros((1, len(arrays.cost)))
+        signs[0, block] = np.where(opened > 0, -1.0, 1.0)
+        row: Any = scipy.sparse.csr_matrix(signs)
+        other = replace(
+            arrays,
+            matrix=scipy.sparse.vstack([arrays.matrix, row], format="csr"),
+            row_lower=np.append(arrays.row_lower, 1.0 - opened.sum()),
+            row_upper=np.append(arrays.row_upper, np.inf),
+            rows=(*arrays.rows, RowInfo("other sites", "sites")),
+        )
+        integer = np.zeros(len(arrays.cost), dtype=bool)
+        integer[block] = True
+        outcome = self._solve(other, integer, OTHERS_SHARE, self.settings.relative_gap / 10)
+        self._record("other sites", outcome.seconds, outcome.status)
+        return float("inf") if outcome.status == "infeasible" else outcome.bound
+
+    def _take(self, part: Part, outcome: Outcome, stage: str) -> None:
+        """Make a design of the whole program a plan, where it is better."""
+        self._record(stage, outcome.seconds, outcome.status)
+        if outcome.values is not None and outcome.objective < self.objective - 1.0:
+            self._complete(part.lift(outcome.values, np.zeros(len(self.arrays.cost))), stage)
+
+    def _improve_by_workload(self) -> None:
+        """Free the replicas of some workloads at a time."""
+        if self.best is None:
+            return
+        group = workload_of_replicas(self._part().arrays)
+        many = int(group.max(initial=-1)) + 1
+        draw = np.random.default_rng(self.settings.seed)
+        reproducible = self.settings.reproducible
+        for number in range(REPRODUCIBLE_ROUNDS if reproducible else FREE_ROUNDS):
+            if not reproducible and self._remaining() < FREE_SECONDS / 2:
+                return
+            size = min(FREE_GROUPS[number % len(FREE_GROUPS)], many)
+            self._free_workloads(group, draw.choice(many, size, replace=False))
+
+    def _free_workloads(self, group: Integers, chosen: Integers) -> None:
+        assert self.best is not None
+        part = self._part()
+        arrays, best = part.arrays, self.best[part.columns]
+        roomy = roomy_for(arrays, best)
+        free = (group < 0) | np.isin(group, chosen)
+        free[arrays.block("open")] = False
+        one = around(roomy, best, free)
+        share = min(FREE_SECONDS, max(self._remaining(), 0.1)) / self.settings.time_limit_s
+        outcome = self._solve(
+            one.arrays,
+            counted(arrays)[one.columns],
+            share,
+            self.settings.relative_gap / 10,
+            best[one.columns],
+        )
+        self._record(f"around {len(chosen)} workloads", outcome.seconds, outcome.status)
+        if outcome.values is None:
+            return
+        design = best.copy()
+        design[one.columns] = outcome.values
+        if float(arrays.cost @ design) < self.objective - 1.0:
+            self._complete(
+                part.lift(design, np.zeros(len(self.arrays.cost))), f"around {len(chosen)} workloads"
+            )
+
+
+def workload_of_replicas(arrays: Arrays) -> Integers:
+    """Return (columns,) numbers of what each replica serves, -1 for other columns.
+
+    Replicas whose traffic meets in demands or in pools have the same number.
+    """
+    rows = np.array([row.family in ("demand", "capacity") for row in arrays.rows])
+    met = arrays.matrix[rows].tocoo()
+    size = int(rows.sum()) + len(arrays.cost)
+    graph = scipy.sparse.coo_matrix(
+        (np.ones(met.nnz), (met.row, int(rows.sum()) + met.col)), shape=(size, size)
+    )
+    _, label = connected_components(graph, directed=False)
+    group = np.full(len(arrays.cost), -1, dtype=np.int64)
+    replicas = arrays.block("replicas")
+    group[replicas] = np.unique(label[int(rows.sum()) :][replicas], return_inverse=True)[1].reshape(-1)
+    return group
