@@ -61,7 +61,8 @@ def _cases(
         yield None, f"cover/{which}", usual, np.ones(len(demands))
         after = _units(problem, lanes, LOAD_SCALE, which, warm=False)
         for event in left:
-            assert failures is not None and after is not None
+            assert failures is not None
+            assert after is not None
             share = failures.kept_share[event][demands] / SHARE_SCALE
             yield event, f"cover/{which}/{failures.names[event]}", after, share
         if len(problem.assignments.load_row) == len(problem.assignments.lane):

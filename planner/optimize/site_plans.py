@@ -146,7 +146,9 @@ class SitePlans(Completion):
         counts = counted(arrays)
         columns = self._part().columns
         site = arrays.column_site
-        assert self.linear is not None and self.reduced is not None and site is not None
+        assert self.linear is not None
+        assert self.reduced is not None
+        assert site is not None
         also = self.linear[columns] > 1e-6
         also |= self.reduced[columns] <= FREE_OF_COST * max(self.bound, 0.0)
         full: set[int] = set()
