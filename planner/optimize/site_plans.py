@@ -33,9 +33,6 @@ SETTLING_NODES, SETTLING_GAP = 200, 1.0
 REGROWN_COLUMNS, REGROWTH_ROUNDS = 12_000, 12
 """Larger programs are settled by packing sites again, in at most so many rounds."""
 
-ROUND_OFF = 1e-3
-"""Load by which what replicas carry may miss a whole unit and still count as it."""
-
 GROWN, NEARLY_SERVED = 1e-4, 0.5
 """By how much a count must grow to be packed again; units missing at which the counts may already suffice."""
 
@@ -112,7 +109,7 @@ class SitePlans(Completion):
                 (np.ones(len(design), dtype=bool), False),
             )
         ):
-            part, start = self._free_to_use(arrays, design, used, roomy=roomy, whole=place == 0)
+            part, start = self._free_to_use(arrays, design, used, roomy=roomy)
             if 0 in part.arrays.matrix.shape:
                 return start
             if place == 0:
@@ -156,9 +153,7 @@ class SitePlans(Completion):
             started = self._elapsed()
             growing = also & ~np.isin(site, list(full))
             for roomy in (True, False):
-                part, start = self._free_to_use(
-                    arrays, design, (design > 0) | growing, roomy=roomy, whole=True
-                )
+                part, start = self._free_to_use(arrays, design, (design > 0) | growing, roomy=roomy)
                 more = np.where(np.isin(site, list(full))[part.columns], 0.0, np.inf)
                 linear = LinearProgram(_within(part, design, arrays, more).arrays).solve()
                 if linear.status == "optimal":
@@ -175,7 +170,7 @@ class SitePlans(Completion):
             flows = np.zeros(len(design), dtype=bool)
             flows[part.columns] = True
             least = np.where(counts & ~of_kind(arrays, "mixes"), design, 0.0)
-            within = spacious(arrays, flows, design, whole=True) if roomy else arrays
+            within = spacious(arrays, flows, design) if roomy else arrays
             packing = SitePacking(replace(within, column_lower=least), values)
             again = [site for site in packing.sites() if site in sites]
             tasks = [self._site_task(packing, site, Effort()) for site in again]
@@ -202,17 +197,17 @@ class SitePlans(Completion):
 
     def _served(self, arrays: Arrays, design: Floats, *, roomy: bool) -> Floats | None:
         """Return a design with traffic anew that is all served by its counts; None if they do not suffice."""
-        part, start = self._free_to_use(arrays, design, design > 0, roomy=roomy, whole=True)
+        part, start = self._free_to_use(arrays, design, design > 0, roomy=roomy)
         part = _at(part, design, arrays)
         linear = LinearProgram(part.arrays).solve()
         return laid(part, linear.values, start) if linear.status == "optimal" else None
 
     def _free_to_use(
-        self, arrays: Arrays, design: Floats, used: np.ndarray, *, roomy: bool, whole: bool = False
+        self, arrays: Arrays, design: Floats, used: np.ndarray, *, roomy: bool
     ) -> tuple[Freed, Floats]:
         """Return the program of traffic, and of counts where `used`; and the design with those at 0.
 
-        roomy: with room to make the traffic whole. whole: the design's counts are whole.
+        roomy: with room to make the traffic whole.
         """
         counts = counted(arrays)
         used = used & counts
@@ -222,7 +217,7 @@ class SitePlans(Completion):
         free[opened] = False
         start = np.zeros(len(design))
         start[opened] = np.rint(design[opened])
-        return around(spacious(arrays, free, design, whole=whole) if roomy else arrays, start, free), start
+        return around(spacious(arrays, free, design) if roomy else arrays, start, free), start
 
 
 def counted(arrays: Arrays) -> np.ndarray:
@@ -247,19 +242,15 @@ def open_traffic(arrays: Arrays, used: np.ndarray) -> np.ndarray:
     return traffic & ~blocked
 
 
-def spacious(
-    arrays: Arrays, free: np.ndarray | None = None, values: Floats | None = None, *, whole: bool = False
-) -> Arrays:
+def spacious(arrays: Arrays, free: np.ndarray | None = None, values: Floats | None = None) -> Arrays:
     """Return the program with room for whole traffic in each limit on the traffic of normal operation.
 
-    Traffic is made whole later: in limits that are used up to the last bit no whole units may fit. A unit is
-    left free in each; in pools only what their replicas carry beyond whole units, where counts are whole.
+    Traffic is made whole later: in limits that are used up to the last bit no whole units may fit.
 
     Args:
         arrays: the program.
         free: (columns,) what may flow; None: everything.
         values: (columns,) a solution; pools that carry less than a unit in it need no room. None: all do.
-        whole: whether the counts of `values` are whole.
     """
     traffic = is_traffic(arrays) if free is None else is_traffic(arrays) & free
     for kind, first, count in arrays.column_kind:
@@ -272,8 +263,7 @@ def spacious(
         carried = -(arrays.matrix @ np.where(counts, values, 0.0))
         gives = arrays.matrix @ scipy.sparse.diags_array(counts.astype(np.float64))
         pool = (np.asarray(gives.min(axis=1).todense()).reshape(-1) < 0) & (unit > 0)
-        beyond = np.mod(carried + ROUND_OFF, np.maximum(unit, 1.0)) if whole else unit
-        unit = np.where(pool, np.where(carried >= unit, beyond, 0.0), unit)
+        unit = np.where(pool & (carried < unit), 0.0, unit)
     limited = np.isneginf(arrays.row_lower) & np.isfinite(arrays.row_upper)
     return replace(arrays, row_upper=np.where(limited, arrays.row_upper - unit, arrays.row_upper))
 
