@@ -1,15 +1,16 @@
 """Small hard programs: one solver raises the bound while the other betters the plan.
 
-A thousand accelerators are a hundred servers: what a whole server or a whole replica costs is more than the
-gap asked for, and no relaxation knows it. With the sites of the plan open the whole program is branched on
-twice side by side, for the bound and for plans; any other choice of sites has a bound of its own, and the
-smaller of both holds. Then the plan is bettered by parts: the replicas of some workloads may stand anywhere
-anew, on any servers, while those of the others stay.
+A thousand accelerators are a hundred servers: what a whole server or a whole replica costs is more than
+the gap asked for, and no relaxation knows it. With the sites of the plan open the whole program is branched
+on for the bound; any other choice of sites has a bound of its own, and the smaller of both holds. Beside it,
+and then alone, the plan is bettered by parts: the replicas of some workloads may stand anywhere anew, on any
+servers, while those of the others stay.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
 from planner.optimize.in_use import InUse
-from planner.optimize.lazy import Part, is_traffic
+from planner.optimize.lazy import is_traffic
 from planner.optimize.neighbourhood import around, in_parallel
 from planner.optimize.problem import Integers
 from planner.optimize.program import Arrays, Floats, RowInfo
@@ -27,11 +28,11 @@ from planner.optimize.solvers.outcome import Outcome
 BESIDE_COLUMNS = 8_000
 """Programs of up to this many columns are searched this way."""
 
-FREE_GROUPS, FREE_SECONDS, FREE_ROUNDS = (4, 3, 5), 8.0, 60
+FREE_GROUPS, FREE_SECONDS, FREE_ROUNDS = (4, 3, 5), 6.0, 100
 """Workloads whose replicas are free in turn, seconds for each, and most rounds."""
 
-PLANS_SHARE, OTHERS_SHARE = 0.65, 0.1
-"""Share of the time left for plans of the whole program; of all of it for a bound of other sites."""
+PROVING_SHARE, OTHERS_SHARE = 0.45, 0.1
+"""Share of the time left for the bound; of all of it for a bound of other sites."""
 
 REPRODUCIBLE_ROUNDS = 6
 """Rounds of a search that no clock ends."""
@@ -54,23 +55,26 @@ class Beside(InUse):
         lower, upper = arrays.column_lower.copy(), arrays.column_upper.copy()
         lower[block] = upper[block] = np.rint(best[block])
         fixed = replace(arrays, column_lower=lower, column_upper=upper)
-        whole, gap = ~is_traffic(arrays), self.settings.relative_gap / 2
-        left = max(self._remaining(), 0.1) / max(self.settings.time_limit_s, 0.1)
+        left = max(self._remaining(), 0.1)
+        until = self._elapsed() + PROVING_SHARE * left
 
-        def prove() -> list[Outcome]:
-            return [self._solve(fixed, whole, left, gap, options=QUIET)]
+        def prove() -> Outcome:
+            share = PROVING_SHARE * left / self.settings.time_limit_s
+            return self._solve(
+                fixed, ~is_traffic(fixed), share, self.settings.relative_gap / 2, options=QUIET
+            )
 
-        def improve() -> list[Outcome]:
-            outcome = self._solve(fixed, whole, PLANS_SHARE * left, gap)
-            self._take(part, outcome, "whole program")
-            self._improve_by_workload()
-            return [outcome]
-
-        found = [outcome for task in in_parallel([prove, improve], self.settings.workers) for outcome in task]
-        bounds = [outcome.bound for outcome in found if outcome.status != "infeasible"]
-        if bounds:
-            self._raise_bound(min(max(bounds), others))
-        self._take(part, found[0], "whole program")
+        workers = 1 if self.settings.reproducible else self.settings.workers
+        outcome, _ = in_parallel([prove, lambda: self._improve_by_workload(0, until)], workers)
+        assert isinstance(outcome, Outcome)
+        if outcome.status != "infeasible":
+            self._raise_bound(min(outcome.bound, others))
+        self._record("whole program", outcome.seconds, outcome.status)
+        if outcome.values is not None and outcome.objective < self.objective - 1.0:
+            self._complete(part.lift(outcome.values, np.zeros(len(self.arrays.cost))), "whole program")
+        end = self._elapsed() + max(self._remaining(), 0.0)
+        runs = [partial(self._improve_by_workload, number, end) for number in range(1, 1 + workers)]
+        in_parallel(runs, workers)
 
     def _other_sites(self, arrays: Arrays, best: Floats) -> float:
         """Return a bound of all plans that open other sites than a plan does."""
@@ -92,51 +96,44 @@ class Beside(InUse):
         self._record("other sites", outcome.seconds, outcome.status)
         return float("inf") if outcome.status == "infeasible" else outcome.bound
 
-    def _take(self, part: Part, outcome: Outcome, stage: str) -> None:
-        """Make a design of the whole program a plan, where it is better."""
-        self._record(stage, outcome.seconds, outcome.status)
-        if outcome.values is not None and outcome.objective < self.objective - 1.0:
-            self._complete(part.lift(outcome.values, np.zeros(len(self.arrays.cost))), stage)
+    def _improve_by_workload(self, number: int, until: float) -> None:
+        """Free the replicas of some workloads at a time.
 
-    def _improve_by_workload(self) -> None:
-        """Free the replicas of some workloads at a time."""
-        if self.best is None:
-            return
+        Args:
+            number: of this run; others draw others.
+            until: seconds from the start of the search.
+        """
         group = workload_of_replicas(self._part().arrays)
         many = int(group.max(initial=-1)) + 1
-        draw = np.random.default_rng(self.settings.seed)
+        draw = np.random.default_rng([self.settings.seed, number])
         reproducible = self.settings.reproducible
-        for number in range(REPRODUCIBLE_ROUNDS if reproducible else FREE_ROUNDS):
-            if not reproducible and self._remaining() < FREE_SECONDS / 2:
+        for turn in range(REPRODUCIBLE_ROUNDS if reproducible else FREE_ROUNDS):
+            seconds = min(FREE_SECONDS, until - self._elapsed())
+            if not reproducible and (seconds < FREE_SECONDS / 3 or self._done()):
                 return
-            size = min(FREE_GROUPS[number % len(FREE_GROUPS)], many)
-            self._free_workloads(group, draw.choice(many, size, replace=False))
+            size = min(FREE_GROUPS[(number + turn) % len(FREE_GROUPS)], many)
+            self._free_workloads(group, draw.choice(many, size, replace=False), seconds)
 
-    def _free_workloads(self, group: Integers, chosen: Integers) -> None:
-        assert self.best is not None
-        part = self._part()
-        arrays, best = part.arrays, self.best[part.columns]
-        roomy = roomy_for(arrays, best)
+    def _free_workloads(self, group: Integers, chosen: Integers, seconds: float) -> None:
+        with self._lock:
+            assert self.best is not None
+            part = self._part()
+            arrays, best = part.arrays, self.best[part.columns]
         free = (group < 0) | np.isin(group, chosen)
         free[arrays.block("open")] = False
-        one = around(roomy, best, free)
-        share = min(FREE_SECONDS, max(self._remaining(), 0.1)) / self.settings.time_limit_s
-        outcome = self._solve(
-            one.arrays,
-            counted(arrays)[one.columns],
-            share,
-            self.settings.relative_gap / 10,
-            best[one.columns],
-        )
-        self._record(f"around {len(chosen)} workloads", outcome.seconds, outcome.status)
-        if outcome.values is None:
-            return
-        design = best.copy()
-        design[one.columns] = outcome.values
-        if float(arrays.cost @ design) < self.objective - 1.0:
-            self._complete(
-                part.lift(design, np.zeros(len(self.arrays.cost))), f"around {len(chosen)} workloads"
-            )
+        one = around(roomy_for(arrays, best), best, free)
+        share = max(seconds, 0.1) / self.settings.time_limit_s
+        gap = self.settings.relative_gap / 10
+        outcome = self._solve(one.arrays, counted(arrays)[one.columns], share, gap, best[one.columns])
+        with self._lock:
+            self._record(f"around {len(chosen)} workloads", outcome.seconds, outcome.status)
+            if outcome.values is None:
+                return
+            design = best.copy()
+            design[one.columns] = outcome.values
+            if float(arrays.cost @ design) < self.objective - 1.0:
+                zero = np.zeros(len(self.arrays.cost))
+                self._complete(part.lift(design, zero), f"around {len(chosen)} workloads")
 
 
 def workload_of_replicas(arrays: Arrays) -> Integers:

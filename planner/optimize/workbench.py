@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -67,6 +68,7 @@ class Workbench:
         self.bound = -math.inf
         self._exact_bound = -math.inf  # of CP-SAT, which counts in whole numbers
         self.stages: list[Mapping[str, object]] = []
+        self._lock = threading.Lock()
         self.active: list[int] = []
         self.cuts: list[Cut] = list(arrays.covers)
         self.adopted: Floats | None = None
