@@ -31,14 +31,11 @@ BESIDE_COLUMNS = 8_000
 FREE_GROUPS, FREE_SECONDS, FREE_ROUNDS = (4, 3, 5), 6.0, 100
 """Workloads whose replicas are free in turn, seconds for each, and most rounds."""
 
-PROVING_SHARE, OTHERS_SHARE = 0.45, 0.1
+PROVING_SHARE, OTHERS_SHARE = 0.65, 0.1
 """Share of the time left for the bound; of all of it for a bound of other sites."""
 
 REPRODUCIBLE_ROUNDS = 6
 """Rounds of a search that no clock ends."""
-
-QUIET = {"mip_heuristic_effort": 0.01}
-"""For the bound: hardly any looking for plans."""
 
 
 class Beside(InUse):
@@ -60,9 +57,7 @@ class Beside(InUse):
 
         def prove() -> Outcome:
             share = PROVING_SHARE * left / self.settings.time_limit_s
-            return self._solve(
-                fixed, ~is_traffic(fixed), share, self.settings.relative_gap / 2, options=QUIET
-            )
+            return self._solve(fixed, ~is_traffic(fixed), share, self.settings.relative_gap / 2)
 
         workers = 1 if self.settings.reproducible else self.settings.workers
         outcome, _ = in_parallel([prove, lambda: self._improve_by_workload(0, until)], workers)

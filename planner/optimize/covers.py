@@ -19,7 +19,6 @@ import numpy as np
 
 from planner.optimize.problem import LOAD_SCALE, SHARE_SCALE, Integers, Problem
 from planner.optimize.program import Cut, Floats
-from planner.optimize.rerouting import COEFFICIENT_SCALE
 
 
 def covers(problem: Problem, losses: Sequence[int], replicas: slice, unserved: slice) -> tuple[Cut, ...]:
@@ -118,8 +117,8 @@ def _cut(
 ) -> Cut | None:
     """Return the row of what is promised of some demands; None if that is nothing.
 
-    Variables are not negative: amounts rounded up and the right-hand side rounded down keep it valid, as does
-    counting no more for a replica than all that is promised.
+    Amounts are not rounded: a row that follows from others exactly is tight where they are, and solvers round
+    tight rows only. Counting no more for a replica than all that is promised keeps it valid.
     """
     promised = share * problem.demands.units[demands]
     needed = float(promised.sum())
@@ -129,8 +128,5 @@ def _cut(
     refused[demands] = share
     amounts = np.concatenate([np.minimum(units, needed), refused])
     columns = np.concatenate([np.arange(block.start, block.stop) for block in blocks])
-    scale = COEFFICIENT_SCALE / max(float(amounts.max()), 1e-12)
-    amounts = np.ceil(amounts * scale - 1e-9)
     there = amounts > 0
-    lower = float(np.floor(needed * scale * (1 - 1e-9)))
-    return Cut(name, columns[there].astype(np.int64), amounts[there], lower)
+    return Cut(name, columns[there].astype(np.int64), amounts[there], needed)

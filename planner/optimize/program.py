@@ -54,7 +54,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Cut:
-    """`amounts @ x[columns] >= lower` over columns of the base program, whole numbers."""
+    """`amounts @ x[columns] >= lower` over columns of the base program; whole numbers, but for covers."""
 
     name: str
     columns: Integers
@@ -109,7 +109,7 @@ class Arrays:
     losses: Losses | None = None
     """Losses that every solution must survive and that are no section: told by cuts (see `Losses`)."""
     covers: tuple[Cut, ...] = ()
-    """Rows that follow from the others and help solvers of whole counts."""
+    """Rows that follow from the others and help solvers of whole counts; their amounts are fractions."""
     column_site: Integers | None = None
     """(columns,) the site each column belongs to, -1 for none; None where it is not known."""
 

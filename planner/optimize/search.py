@@ -247,7 +247,8 @@ class Search(TwoStage):
     def _whole_program(self) -> Outcome:
         """CP-SAT on everything, from the best plan known."""
         while True:
-            arrays = with_cuts(self.arrays, self.cuts)
+            # CP-SAT takes whole numbers only: covers, which come first, follow from the other rows anyway.
+            arrays = with_cuts(self.arrays, self.cuts[len(self.arrays.covers) :])
             proves = not self.arrays.sections
             outcome = self._cp_sat(
                 arrays,

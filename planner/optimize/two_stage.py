@@ -27,7 +27,7 @@ from planner.optimize.site_plans import open_traffic, roomy_for
 from planner.optimize.solvers.glop import LinearProgram
 from planner.optimize.solvers.outcome import Outcome
 
-FIRST_SHARE, IN_USE_SHARE, BESIDE_SHARE = 0.06, 0.5, 0.08
+FIRST_SHARE, IN_USE_SHARE, BESIDE_SHARE = 0.06, 0.5, 0.05
 """Shares of the time limit for the counts in use: for the first plan, for a plan near enough, and where
 another way follows."""
 

@@ -162,7 +162,6 @@ class Workbench:
         hint: Floats | None = None,
         nodes: int | None = None,
         enough: float | None = None,
-        options: Mapping[str, float] | None = None,
     ) -> Outcome:
         """Run HiGHS for a share of the whole time; in reproducible searches for so many nodes instead."""
         settings = self.settings
@@ -180,7 +179,6 @@ class Workbench:
                 node_limit=nodes,
                 hint=hint,
                 enough=enough,
-                options=options,
             )
         except SolverFailure:
             return Outcome("unknown", None, math.inf, -math.inf, 0.0)

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,7 +99,6 @@ def solve_integer(
     enough: float | None = None,
     cutoff: float | None = None,
     sub_searches: bool = True,
-    options: Mapping[str, float] | None = None,
 ) -> Outcome:
     """Solve the program with the columns `integer` integer and the others continuous.
 
@@ -117,21 +116,17 @@ def solve_integer(
             are none that is what is proven ("unknown", not "infeasible"), mostly sooner than the optimum.
         sub_searches: look for solutions in smaller programs around the relaxation. Programs with few
             whole columns find theirs by branching, several times as fast.
-        options: further options of HiGHS that are numbers, by their names there.
 
     Raises:
         SolverFailure: HiGHS ended with an error.
     """
     model = to_model(arrays, integer)
-    proto = _options(arrays, enough, cutoff, sub_searches)
-    for name, value in (options or {}).items():
-        proto.double_options[name] = value
     parameters = mathopt.SolveParameters(
         time_limit=datetime.timedelta(seconds=max(time_limit_s, 0.01)),
         relative_gap_tolerance=relative_gap,
         random_seed=seed,
         node_limit=node_limit,
-        highs=proto,
+        highs=_options(arrays, enough, cutoff, sub_searches),
     )
     hints = []
     if hint is not None:
