@@ -72,11 +72,15 @@ class Beside(InUse):
         in_parallel(runs, workers)
 
     def _other_sites(self, arrays: Arrays, best: Floats) -> float:
-        """Return a bound of all plans that open other sites than a plan does."""
+        """Return a bound of all plans that open other sites than a plan does.
+
+        Sites that cost and use nothing by being open make no difference.
+        """
         block = arrays.block("open")
-        opened = np.rint(best[block])
+        matters = (arrays.cost[block] != 0) | (np.diff(arrays.matrix.tocsc().indptr)[block] > 0)
+        opened = np.where(matters, np.rint(best[block]), 0.0)
         signs = np.zeros((1, len(arrays.cost)))
-        signs[0, block] = np.where(opened > 0, -1.0, 1.0)
+        signs[0, block] = np.where(matters, np.where(opened > 0, -1.0, 1.0), 0.0)
         row: Any = scipy.sparse.csr_matrix(signs)
         other = replace(
             arrays,
@@ -98,22 +102,23 @@ class Beside(InUse):
             number: of this run; others draw others.
             until: seconds from the start of the search.
         """
-        group = workload_of_replicas(self._part().arrays)
-        many = int(group.max(initial=-1)) + 1
         draw = np.random.default_rng([self.settings.seed, number])
         reproducible = self.settings.reproducible
         for turn in range(REPRODUCIBLE_ROUNDS if reproducible else FREE_ROUNDS):
             seconds = min(FREE_SECONDS, until - self._elapsed())
             if not reproducible and (seconds < FREE_SECONDS / 3 or self._done()):
                 return
-            size = min(FREE_GROUPS[(number + turn) % len(FREE_GROUPS)], many)
-            self._free_workloads(group, draw.choice(many, size, replace=False), seconds)
+            self._free_workloads(FREE_GROUPS[(number + turn) % len(FREE_GROUPS)], draw, seconds)
 
-    def _free_workloads(self, group: Integers, chosen: Integers, seconds: float) -> None:
+    def _free_workloads(self, count: int, draw: np.random.Generator, seconds: float) -> None:
+        """Free the replicas of so many workloads, and take what is better."""
         with self._lock:
             assert self.best is not None
             part = self._part()
             arrays, best = part.arrays, self.best[part.columns]
+        group = workload_of_replicas(arrays)
+        many = int(group.max(initial=-1)) + 1
+        chosen = draw.choice(many, min(count, many), replace=False)
         free = (group < 0) | np.isin(group, chosen)
         free[arrays.block("open")] = False
         one = around(roomy_for(arrays, best), best, free)

@@ -28,7 +28,7 @@ class InUse(SitePlans):
     """Decides counts that are in use."""
 
     def _decide_in_use(self, values: Floats, gap: float, share: float, *, quick: bool = False) -> bool:
-        """Make a solution with fractional counts a plan; False if that is too much for one solver.
+        """Make a solution with fractional counts a plan; False if one solver found none in its time.
 
         With the replicas that it uses on any servers; then with all that would cost it nothing.
 
@@ -55,9 +55,9 @@ class InUse(SitePlans):
                 if self._has_solution(free.arrays) and self._decided(part, free, start, gap, share):
                     found = True
                     break
-            if self._done() or (quick and found):
+            if self._done() or quick:
                 break
-        return True
+        return found
 
     def _decided(self, part: Part, free: Freed, start: Floats, gap: float, share: float) -> bool:
         """Solve the program of counts in use; says whether it has a solution, which is made a plan."""

@@ -1,5 +1,6 @@
 """The solution method: relax, round, prove.
 
+0. Groups of hosts that are alike are one for the replicas on them (`merged_groups`).
 1. The linear relaxation gives a first bound, and shows most infeasible questions at once. Failures join
    the program only when a solution does not survive them.
 2. HiGHS solves the program with integer servers, racks and replicas but continuous traffic: a bound for

@@ -1,11 +1,12 @@
-"""The two stages: what to open and what stands where in fractions, then whole counts site by site.
+"""The two stages: what to open and what stands where in fractions, then whole counts.
 
-1. The linear relaxation (folded, with the losses that matter) is near the optimum; its sites are packed one
-   by one, what they leave is settled between them: a first plan (`site_plans`).
+1. The linear relaxation (folded, with covers for losses) is near the optimum: all counts that it uses are
+   decided at once (`in_use`), or where they are too many its sites are packed one by one, and what they leave
+   is settled between them (`site_plans`): a first plan.
 2. With whole sites in the folded program comes a bound that pays for them, and which sites to open.
-3. Around that, all counts that the plan or the relaxation uses are decided at once where they are few enough,
-   else the sites are packed again with more effort.
-4. Then some sites are freed at a time while the others stay.
+3. The same around that, nearer.
+4. Small programs are branched on for the bound, beside a search around the plan (`beside`).
+5. Then some sites are freed at a time while the others stay.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from planner.optimize.site_plans import open_traffic, roomy_for
 from planner.optimize.solvers.glop import LinearProgram
 from planner.optimize.solvers.outcome import Outcome
 
-FIRST_SHARE, IN_USE_SHARE, BESIDE_SHARE = 0.06, 0.5, 0.05
+FIRST_SHARE, IN_USE_SHARE, BESIDE_SHARE = 0.06, 0.3, 0.05
 """Shares of the time limit for the counts in use: for the first plan, for a plan near enough, and where
 another way follows."""
 
@@ -55,13 +56,14 @@ class TwoStage(Beside):
     """Finds and improves plans by parts of the program."""
 
     def _two_stage(self) -> str:
-        """Pack the sites of the relaxation, decide which sites open, then improve site by site."""
+        """Make the relaxation a plan, decide which sites open, make that a plan, then improve it by parts."""
         if self._done() or self.linear is None:
             return "done"
         beside = self.arrays.losses is not None and len(self.arrays.cost) <= BESIDE_COLUMNS
         near = self._with_open(self.linear, np.where(self._sites_open(self.linear) > CLOSED_BELOW, 1.0, 0.0))
         gap = self.settings.relative_gap
-        if near is not None and not self._decide_in_use(near, gap, FIRST_SHARE, quick=True):
+        at_once = near is not None and self._decide_in_use(near, gap, FIRST_SHARE, quick=True)
+        if near is not None and not at_once:
             self._plan_by_site(near, QUICK)
         decided: Floats | None = self.linear
         if not self._done() and self._sites_undecided():
@@ -73,8 +75,10 @@ class TwoStage(Beside):
                 decided = self._with_open(self.linear, np.rint(self._sites_open(opened.values)))
         if decided is not None and not self._done():
             self.linear = decided
+            if not at_once:  # what one solver found nothing in takes it long again
+                self._plan_by_site(decided, Effort())
             share = BESIDE_SHARE if beside else IN_USE_SHARE
-            if not self._decide_in_use(decided, self.settings.relative_gap * CLOSER_GAP, share):
+            if not self._done() and not self._decide_in_use(decided, gap * CLOSER_GAP, share) and at_once:
                 self._plan_by_site(decided, Effort())
         if self.best is None and not self._done():
             self._near(self.linear, 8, 8)
