@@ -50,7 +50,6 @@ class Completion(Workbench):
             news = [number for number in lost if number not in self.active]
             self.active += news
             return "again" if news else "stopped"
-        self.latest = filled
         self._offer(filled, stage)
         return "found"
 

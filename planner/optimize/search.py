@@ -96,7 +96,7 @@ class Search(TwoStage):
                 status = self._design_round(max(gap, least), whole=whole)
             if status == "infeasible":
                 return self._infeasible()
-        if not self._done() and len(self.arrays.cost) <= LARGE_COLUMNS:
+        if self._left_for_cp_sat():
             outcome = self._whole_program()
             if outcome.status == "infeasible" and self.best is None and not self.arrays.sections:
                 return self._infeasible()
@@ -269,15 +269,31 @@ class Search(TwoStage):
             if self._remaining() <= 0 and not self.settings.reproducible:
                 return outcome
 
+    def _left_for_cp_sat(self) -> bool:
+        """Say whether CP-SAT should go on: for better plans, or to prove what is asked for to the last unit.
+
+        HiGHS proves in doubles. What these lose is taken off its bound: an optimum ends a unit short.
+        """
+        if len(self.arrays.cost) > LARGE_COLUMNS:
+            return False
+        if not self._done():
+            return True
+        proves = not self.arrays.sections and self.arrays.losses is None
+        in_time = self._remaining() > 0 or self.settings.reproducible
+        asked = relative_gap(round(self.objective), self._stated_bound()) > self.settings.relative_gap
+        return proves and in_time and asked and len(self.arrays.cost) <= WHOLE_COLUMNS
+
     def _infeasible(self) -> Solution:
         return Solution("infeasible", 0, 0, {}, tuple(self.stages))
 
-    def _solution(self) -> Solution:
-        # Objective coefficients are integers: a bound can be rounded up, less what doubles lose.
+    def _stated_bound(self) -> int:
+        """Return the bound in whole units: rounded up, as costs are integers, less what doubles lose."""
         slack = 1e-9 * abs(self.bound) + 1e-3 if math.isfinite(self.bound) else 0.0
         bound = math.ceil(self.bound - slack) if math.isfinite(self.bound) else 0
-        if math.isfinite(self._exact_bound):
-            bound = max(bound, round(self._exact_bound))
+        return max(bound, round(self._exact_bound)) if math.isfinite(self._exact_bound) else bound
+
+    def _solution(self) -> Solution:
+        bound = self._stated_bound()
         if self.best is None:
             return Solution("unknown", 0, bound, {}, tuple(self.stages))
         objective = round(self.objective)

@@ -72,7 +72,6 @@ class Workbench:
         self.active: list[int] = []
         self.cuts: list[Cut] = list(arrays.covers)
         self.adopted: Floats | None = None
-        self.latest: Floats | None = None  # the last plan made, whether it was better or not
         self.linear: Floats | None = None  # the last linear relaxation's solution
         self.reduced: Floats | None = None  # and what more of each column would cost it
         self._copied: list[int] = []  # losses told by cuts that joined with their routing
@@ -139,8 +138,6 @@ class Workbench:
         more = len(self.arrays.cost) - before
         if self.best is not None:
             self.best = np.append(self.best, np.zeros(more))
-        if self.latest is not None:
-            self.latest = np.append(self.latest, np.zeros(more))
         if self.linear is not None:
             self.linear = np.append(self.linear, np.zeros(more))
         if self.reduced is not None:

@@ -159,6 +159,25 @@ def solve_integer(
     return Outcome("optimal" if optimal else "feasible", values, objective, bound, seconds)
 
 
+LOG_WORDS, LOG_BOUND = 11, 8
+"""Words of a line of HiGHS's log about the search, and where the bound is, from the end."""
+
+
+def logged_bound(line: str, arrays: Arrays) -> float | None:
+    """Return the bound in a line of the log of a search, in units of its costs; None for other lines.
+
+    Such a line ends with `BestBound BestSol Gap Cuts InLp Confl. LpIters Time`, the time like `19.0s`. The
+    log shows the objective as the solver has it, scaled.
+    """
+    words = line.split()
+    if len(words) < LOG_WORDS or not words[-1].endswith("s"):
+        return None
+    try:
+        return float(words[-LOG_BOUND]) / objective_scale(arrays)
+    except ValueError:
+        return None
+
+
 SUB_SEARCHES = (
     "mip_heuristic_run_rins",
     "mip_heuristic_run_rens",

@@ -294,13 +294,14 @@ class _Search:
             return Outcome("unknown", None, np.inf, -np.inf, 0.0)
         known = None if self.best is None else self.objective
         self.effort.tell(stage, known, self.bound if np.isfinite(self.bound) else None)
+        program = self.aimed.arrays if arrays is None else arrays
         outcome = highs.solve_integer(
-            self.aimed.arrays if arrays is None else arrays,
+            program,
             integer=integer,
             time_limit_s=left if stage == LAST else left * STAGE_TIME,
             relative_gap=max(self.effort.relative_gap, NUMERICAL_GAP) * gap_share,
             hint=start,
-            on_line=self._listener(stage, bounds),
+            on_line=self._listener(stage, bounds, program),
             enough=None if enough is None or not np.isfinite(self.bound) else self._within(enough) * MICRO,
             cutoff=self.objective * MICRO if bounds and known is not None and stage != DISCOUNTS else None,
             sub_searches=stage != DISCOUNTS,
@@ -309,13 +310,14 @@ class _Search:
             self.bound = max(self.bound, outcome.bound / MICRO)
         return outcome
 
-    def _listener(self, stage: str, bounds: bool) -> Callable[[str], None]:
+    def _listener(self, stage: str, bounds: bool, arrays: Arrays) -> Callable[[str], None]:
         """Return what hears HiGHS's log and passes on how far it is."""
 
         def heard(line: str) -> None:
-            found = _log_numbers(line)
-            if found is None:
+            logged = highs.logged_bound(line, arrays)
+            if logged is None:
                 return
+            found = logged / MICRO
             known = self.objective if self.best is not None else None
             bound = max(min(found, self.objective), self.bound) if bounds else self.bound
             self.effort.tell(stage, known, bound if np.isfinite(bound) else None)
@@ -386,21 +388,3 @@ def _bounded(arrays: Arrays, columns: NDArray[np.int64], least: Floats, most: Fl
     upper[columns] = np.maximum(np.minimum(upper[columns], most), lower[columns])
     lower[columns] = np.minimum(np.maximum(lower[columns], least), upper[columns])
     return replace(arrays, column_lower=lower, column_upper=upper)
-
-
-def _log_numbers(line: str) -> float | None:
-    """Return the bound in a line of HiGHS's log, USD; None for other lines.
-
-    Such a line ends with `BestBound BestSol Gap Cuts InLp Confl. LpIters Time`, the time like `19.0s`.
-    """
-    words = line.split()
-    if len(words) < LOG_WORDS or not words[-1].endswith("s"):
-        return None
-    try:
-        return float(words[-LOG_BOUND])
-    except ValueError:
-        return None
-
-
-LOG_WORDS, LOG_BOUND = 11, 8
-"""Words of a line of HiGHS's log about the search, and where the bound is, from the end."""
