@@ -21,7 +21,7 @@ import numpy as np
 import scipy.sparse
 
 from planner.optimize.loss_copy import copied_columns, with_copy
-from planner.optimize.problem import LOAD_SCALE, SHARE_SCALE, Failures, Problem
+from planner.optimize.problem import LOAD_SCALE, SHARE_SCALE, Failures, Integers, Problem
 from planner.optimize.program import Arrays, Cut, Floats, RowInfo
 from planner.optimize.routing_rows import routing_rows
 from planner.optimize.solvers.glop import LinearProgram
@@ -108,7 +108,7 @@ class Rerouting:
         self._periods = len(problem.periods)
         self._rows_lower = np.zeros(self._own.shape[0])
         self._rows_lower[self._demand_rows + self._lane_rows :] = -np.inf
-        self._programs: tuple[bytes, LinearProgram] | None = None
+        self._programs: tuple[bytes, Integers, LinearProgram] | None = None
 
     def _surviving_hostings(self, event: int) -> np.ndarray:
         lost = self._failures.lost_candidate[self._failures.lost_candidate_row == event]
@@ -163,21 +163,26 @@ class Rerouting:
         upper = np.concatenate(
             [np.full(self._demand_rows, np.inf), np.zeros(self._lane_rows), np.repeat(left, self._periods)]
         )
-        program = self._routing(standing)
-        program.move_rows(lower, upper)
+        rows, program = self._routing(standing)
+        program.move_rows(lower[rows], upper[rows])
         outcome = program.solve()
         if outcome.status != "optimal":
             raise SolverFailure(f"routing after {failures.names[event]}: GLOP ended {outcome.status}")
         missing = float(outcome.objective) / 1e6
         if missing <= tolerance:
             return 0.0, None
-        return missing, self._cut(event, self._completed(outcome.duals / 1e6, standing), share, survives)
+        duals = np.zeros(len(lower))
+        duals[rows] = outcome.duals / 1e6
+        return missing, self._cut(event, self._completed(duals, standing), share, survives)
 
-    def _routing(self, standing: np.ndarray) -> LinearProgram:
-        """Return the routing over pools that stand (mask), of which there are few; the last is kept."""
+    def _routing(self, standing: np.ndarray) -> tuple[Integers, LinearProgram]:
+        """Return the routing over pools that stand (mask), of which there are few, and which rows it has.
+
+        The last is kept.
+        """
         key = standing.tobytes()
         if self._programs is not None and self._programs[0] == key:
-            return self._programs[1]
+            return self._programs[1:]
         flows, loads = self._problem.flows, self._problem.assignments
         open_path = self._open_paths(standing)
         open_lane = np.zeros(self._lane_rows, dtype=bool)
@@ -185,21 +190,22 @@ class Rerouting:
         demands = np.ones(self._demand_rows, dtype=bool)
         columns = np.flatnonzero(np.concatenate([open_lane[flows.lane], open_path, demands]))
         cost = np.concatenate([np.zeros(len(columns) - self._demand_rows), np.full(self._demand_rows, 1e6)])
-        rows = self._own.shape[0]
+        own = self._own[:, columns]
+        rows = np.flatnonzero(np.diff(own.indptr))  # the others hold without anything in them
         program = LinearProgram(
             Arrays(
                 cost=cost,
                 column_lower=np.zeros(len(columns)),
                 column_upper=self._upper[columns],
-                matrix=self._own[:, columns],
-                row_lower=self._rows_lower,
-                row_upper=np.where(np.arange(rows) < self._demand_rows, np.inf, 0.0),
-                rows=tuple(RowInfo(str(number), "rerouting") for number in range(rows)),
+                matrix=own[rows],
+                row_lower=self._rows_lower[rows],
+                row_upper=np.where(rows < self._demand_rows, np.inf, 0.0),
+                rows=tuple(RowInfo(str(number), "rerouting") for number in rows.tolist()),
                 column_kind=(),
             )
         )
-        self._programs = (key, program)
-        return program
+        self._programs = (key, rows, program)
+        return rows, program
 
     def _open_paths(self, standing: np.ndarray) -> np.ndarray:
         """Return (assignments,) which paths lead through pools that all stand."""

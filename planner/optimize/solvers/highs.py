@@ -62,28 +62,32 @@ def row_scale(arrays: Arrays) -> Floats:
     return np.exp2(-np.ceil(np.log2(np.maximum(largest, LARGE_COEFFICIENT) / LARGE_COEFFICIENT)))
 
 
-def to_model(arrays: Arrays, integer: np.ndarray) -> mathopt.Model:
-    """Return the MathOpt model of `arrays`; `integer` (columns,) says which columns stay integer."""
+def to_proto(arrays: Arrays, integer: np.ndarray) -> model_pb2.ModelProto:
+    """Return `arrays` as MathOpt takes it; `integer` (columns,) says which columns stay integer."""
     proto = model_pb2.ModelProto()
     scale = row_scale(arrays)
-    columns = range(len(arrays.cost))
-    proto.variables.ids.extend(columns)
-    proto.variables.lower_bounds.extend(arrays.column_lower.tolist())
-    proto.variables.upper_bounds.extend(arrays.column_upper.tolist())
+    proto.variables.ids.extend(range(len(arrays.cost)))
+    proto.variables.lower_bounds.extend(arrays.column_lower)
+    proto.variables.upper_bounds.extend(arrays.column_upper)
     proto.variables.integers.extend(integer.tolist())
     used = np.flatnonzero(arrays.cost)
-    proto.objective.linear_coefficients.ids.extend(used.tolist())
-    proto.objective.linear_coefficients.values.extend((arrays.cost[used] * objective_scale(arrays)).tolist())
+    proto.objective.linear_coefficients.ids.extend(used)
+    proto.objective.linear_coefficients.values.extend(arrays.cost[used] * objective_scale(arrays))
     proto.linear_constraints.ids.extend(range(len(arrays.rows)))
-    proto.linear_constraints.lower_bounds.extend((arrays.row_lower * scale).tolist())
-    proto.linear_constraints.upper_bounds.extend((arrays.row_upper * scale).tolist())
+    proto.linear_constraints.lower_bounds.extend(arrays.row_lower * scale)
+    proto.linear_constraints.upper_bounds.extend(arrays.row_upper * scale)
     matrix = arrays.matrix
     matrix.sort_indices()
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    proto.linear_constraint_matrix.row_ids.extend(rows.tolist())
-    proto.linear_constraint_matrix.column_ids.extend(matrix.indices.tolist())
-    proto.linear_constraint_matrix.coefficients.extend((matrix.data * scale[rows]).tolist())
-    return mathopt.Model.from_model_proto(proto)
+    proto.linear_constraint_matrix.row_ids.extend(rows)
+    proto.linear_constraint_matrix.column_ids.extend(matrix.indices)
+    proto.linear_constraint_matrix.coefficients.extend(matrix.data * scale[rows])
+    return proto
+
+
+def to_model(arrays: Arrays, integer: np.ndarray) -> mathopt.Model:
+    """Return the MathOpt model of `arrays`; `integer` (columns,) says which columns stay integer."""
+    return mathopt.Model.from_model_proto(to_proto(arrays, integer))
 
 
 def solve_integer(
