@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from planner.optimize.lazy import is_traffic, part_with, survived
+from planner.optimize.neighbourhood import around
 from planner.optimize.problem import VARIABLE_KINDS
 from planner.optimize.program import Floats
 from planner.optimize.rerouting import with_cuts
@@ -97,17 +98,23 @@ class Completion(Workbench):
             if (lower > upper).any():
                 return None
             base = part_with(replace(arrays, column_lower=lower, column_upper=upper), [])
-            outcome = highs.solve_integer(
-                base.arrays,
-                integer=np.ones(len(base.arrays.cost), dtype=bool),
-                time_limit_s=self._seconds(ROUNDING_S),
-                relative_gap=self.settings.relative_gap / 4,
-                seed=self.settings.seed,
-                node_limit=GROWTH_NODES,
-            )
-            if outcome.values is not None and base.arrays.violation(np.rint(outcome.values)) <= 0:
+            whole, program = base.arrays.column_lower.copy(), base.arrays
+            free = around(program, whole, program.column_lower < program.column_upper)
+            if len(free.columns):
+                outcome = highs.solve_integer(
+                    free.arrays,
+                    integer=np.ones(len(free.columns), dtype=bool),
+                    time_limit_s=self._seconds(ROUNDING_S),
+                    relative_gap=self.settings.relative_gap / 4,
+                    seed=self.settings.seed,
+                    node_limit=GROWTH_NODES,
+                )
+                if outcome.values is None:
+                    continue
+                whole[free.columns] = np.rint(outcome.values)
                 self._record(f"traffic rounded within {window}", outcome.seconds, outcome.status)
-                return base.lift(np.rint(outcome.values), design)
+            if program.violation(whole) <= 0:
+                return base.lift(whole, design)
         return None
 
     def _whole_traffic(self, design: Floats, *, grow: bool = True) -> Floats | None:

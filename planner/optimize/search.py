@@ -26,7 +26,6 @@ from planner.optimize.solution import (
     values_by_kind,
 )
 from planner.optimize.solvers import highs
-from planner.optimize.solvers.glop import LinearProgram
 from planner.optimize.solvers.outcome import Outcome
 from planner.optimize.two_stage import TwoStage
 from planner.optimize.workbench import DETERMINISTIC_UNITS_PER_S
@@ -194,10 +193,7 @@ class Search(TwoStage):
         if self.arrays.losses is None and (self.active or len(self.arrays.cost) <= FOLDED_COLUMNS):
             return highs.solve_linear(part.arrays, self._remaining())
         folding = self._folding()
-        arrays = with_cuts(folding.arrays, [folding.cut(cut) for cut in self.cuts])
-        outcome = LinearProgram(arrays).solve(self._remaining())
-        if outcome.status != "optimal":
-            outcome = highs.solve_linear(arrays, self._remaining())
+        outcome = self._relaxation().solve(self.cuts, self._remaining())
         if outcome.status != "optimal":
             return outcome
         return replace(

@@ -1,8 +1,8 @@
 """The two stages: what to open and what stands where in fractions, then whole counts.
 
-1. The linear relaxation (folded, with covers for losses) is near the optimum: all counts that it uses are
-   decided at once (`in_use`), or where they are too many its sites are packed one by one, and what they leave
-   is settled between them (`site_plans`): a first plan.
+1. The linear relaxation (folded, with covers for losses) is near the optimum: that of a large program is
+   rounded (`first_plan`), all counts that it uses are decided at once (`in_use`), or where they are too many
+   its sites are packed one by one, and what they leave is settled between them (`site_plans`).
 2. With whole sites in the folded program comes a bound that pays for them, and which sites to open.
 3. The same around that, nearer.
 4. Small programs are branched on for the bound, beside a search around the plan (`beside`).
@@ -16,7 +16,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from planner.optimize.beside import BESIDE_COLUMNS, Beside
+from planner.optimize.beside import BESIDE_COLUMNS
+from planner.optimize.first_plan import FirstPlan
 from planner.optimize.folding import fold
 from planner.optimize.lazy import is_traffic, part_with
 from planner.optimize.neighbourhood import Freed, around, in_parallel, near
@@ -25,7 +26,6 @@ from planner.optimize.program import Floats
 from planner.optimize.rerouting import with_cuts
 from planner.optimize.site_packing import QUICK, Effort
 from planner.optimize.site_plans import open_traffic, roomy_for
-from planner.optimize.solvers.glop import LinearProgram
 from planner.optimize.solvers.outcome import Outcome
 
 FIRST_SHARE, IN_USE_SHARE, BESIDE_SHARE = 0.06, 0.3, 0.05
@@ -52,7 +52,7 @@ NEIGHBOURHOODS = 200
 """Most rounds of neighbourhoods."""
 
 
-class TwoStage(Beside):
+class TwoStage(FirstPlan):
     """Finds and improves plans by parts of the program."""
 
     def _two_stage(self) -> str:
@@ -60,19 +60,21 @@ class TwoStage(Beside):
         if self._done() or self.linear is None:
             return "done"
         beside = self.arrays.losses is not None and len(self.arrays.cost) <= BESIDE_COLUMNS
-        near = self._with_open(self.linear, np.where(self._sites_open(self.linear) > CLOSED_BELOW, 1.0, 0.0))
+        opened = np.where(self._sites_open(self.linear) > CLOSED_BELOW, 1.0, 0.0)
+        self._plan_by_rounding(opened)
+        near = self._with_open(self.linear, opened)
         gap = self.settings.relative_gap
         at_once = near is not None and self._decide_in_use(near, gap, FIRST_SHARE, quick=True)
         if near is not None and not at_once:
             self._plan_by_site(near, QUICK)
         decided: Floats | None = self.linear
         if not self._done() and self._sites_undecided():
-            opened = self._opened()
-            if opened.status == "infeasible":
+            whole_sites = self._opened()
+            if whole_sites.status == "infeasible":
                 return "infeasible"
             decided = near
-            if opened.values is not None:
-                decided = self._with_open(self.linear, np.rint(self._sites_open(opened.values)))
+            if whole_sites.values is not None:
+                decided = self._with_open(self.linear, np.rint(self._sites_open(whole_sites.values)))
         if decided is not None and not self._done():
             self.linear = decided
             if not at_once:  # what one solver found nothing in takes it long again
@@ -104,16 +106,10 @@ class TwoStage(Beside):
         if np.abs(self._sites_open(values) - opened).max(initial=0.0) <= 1e-6:
             return values
         folding = self._folding()
-        block = folding.arrays.block("open")
-        classes = folding.column_class[self.arrays.block("open")] - block.start
-        sizes = folding.sizes[block]
-        count = np.bincount(classes, weights=np.rint(opened), minlength=len(sizes))
-        cuts = [folding.cut(cut) for cut in self.cuts]
-        for chosen in (count, sizes.astype(np.float64)):
-            lower, upper = folding.arrays.column_lower.copy(), folding.arrays.column_upper.copy()
-            lower[block] = upper[block] = chosen
-            fixed = with_cuts(replace(folding.arrays, column_lower=lower, column_upper=upper), cuts)
-            outcome = LinearProgram(fixed).solve(max(self._remaining(), 1.0))
+        for chosen in (opened, np.ones(len(opened))):
+            outcome = self._relaxation().solve(
+                self.cuts, max(self._remaining(), 1.0), self._with_sites(chosen)
+            )
             if outcome.status == "optimal":
                 reduced = outcome.reduced_costs[folding.column_class]
                 part, zero = self._part(), np.zeros(len(self.arrays.cost))

@@ -13,6 +13,7 @@ import numpy as np
 from planner.optimize.folding import Folded, fold
 from planner.optimize.lazy import Part, part_with
 from planner.optimize.program import Arrays, Cut, Floats
+from planner.optimize.relaxation import Relaxation
 from planner.optimize.rerouting import SHORTAGE_TOLERANCE, with_cuts
 from planner.optimize.solution import (
     Keeper,
@@ -75,7 +76,7 @@ class Workbench:
         self.linear: Floats | None = None  # the last linear relaxation's solution
         self.reduced: Floats | None = None  # and what more of each column would cost it
         self._copied: list[int] = []  # losses told by cuts that joined with their routing
-        self._folded: tuple[tuple[int, ...], Folded] | None = None
+        self._folded: tuple[tuple[int, ...], Relaxation] | None = None
         self._keeper = None if settings.reproducible else keeper
         self._standing = Standing("", None, math.inf, -math.inf)
         if self._keeper is not None:
@@ -95,9 +96,13 @@ class Workbench:
 
     def _folding(self) -> Folded:
         """Return the folded program with the failures that are known to matter, without cuts."""
+        return self._relaxation().folding
+
+    def _relaxation(self) -> Relaxation:
+        """Return the linear relaxation of the folded program, kept from solve to solve."""
         key = (len(self.arrays.cost), *self.active)
         if self._folded is None or self._folded[0] != key:
-            self._folded = (key, fold(part_with(self.arrays, self.active).arrays))
+            self._folded = (key, Relaxation(fold(part_with(self.arrays, self.active).arrays)))
         return self._folded[1]
 
     def _bearable(self, values: Floats) -> float:

@@ -7,7 +7,6 @@ make an object of each variable, each row and each state of a basis, which took 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -53,7 +52,7 @@ class LinearProgram:
         self._rows = Bounds(lower, upper)
         self._columns = Bounds(arrays.column_lower, arrays.column_upper)
         self._sent_cost = arrays.cost
-        self._new: list[tuple[np.ndarray, Floats, float]] = []
+        self._new: list[tuple[np.ndarray, Floats]] = []
         self._presolved = presolved
         scaled = replace(
             arrays,
@@ -87,8 +86,9 @@ class LinearProgram:
         """Add the row `amounts @ x[columns] >= lower`."""
         scale = 1.0 / max(float(np.abs(amounts).max(initial=0.0)), 1.0)
         order = np.argsort(columns, kind="stable")
-        self._new.append((columns[order], amounts[order] * scale, lower * scale))
+        self._new.append((columns[order], amounts[order] * scale))
         self._scale = np.append(self._scale, scale)
+        self._rows.add(lower * scale)
 
     def solve(self, time_limit_s: float = 600.0, duals_of: Sequence[int] | None = None) -> LinearOutcome:
         """Solve from where the last solve ended.
@@ -136,24 +136,23 @@ class LinearProgram:
     def _send(self) -> None:
         """Tell the solver what has changed since the last solve."""
         update = model_update_pb2.ModelUpdateProto()
-        rows, columns = update.linear_constraint_updates, update.variable_updates
+        new, entries = update.new_linear_constraints, update.linear_constraint_matrix_updates
+        for number, (columns, amounts) in enumerate(self._new, len(self._rows.lower) - len(self._new)):
+            new.ids.append(number)
+            new.lower_bounds.append(self._rows.lower[number])
+            new.upper_bounds.append(self._rows.upper[number])
+            entries.row_ids.extend(np.full(len(columns), number))
+            entries.column_ids.extend(columns)
+            entries.coefficients.extend(amounts)
+        self._new = []
+        rows, places = update.linear_constraint_updates, update.variable_updates
         self._rows.send(rows.lower_bounds, rows.upper_bounds)
-        self._columns.send(columns.lower_bounds, columns.upper_bounds)
+        self._columns.send(places.lower_bounds, places.upper_bounds)
         moved = np.flatnonzero(self._cost != self._sent_cost)
         costs = update.objective_updates.linear_coefficients
         costs.ids.extend(moved)
         costs.values.extend(self._cost[moved] * self._objective_scale)
         self._sent_cost = self._cost
-        entries = update.linear_constraint_matrix_updates
-        for number, (where, amounts, lower) in enumerate(self._new, len(self._rows.lower)):
-            update.new_linear_constraints.ids.append(number)
-            update.new_linear_constraints.lower_bounds.append(lower)
-            update.new_linear_constraints.upper_bounds.append(math.inf)
-            entries.row_ids.extend(np.full(len(where), number))
-            entries.column_ids.extend(where)
-            entries.coefficients.extend(amounts)
-        self._rows.add([lower for _, _, lower in self._new])
-        self._new = []
         if update.ByteSize() and not self._solver.update(update):
             raise SolverFailure("GLOP (in OR-Tools) did not take a change of its program")
 
@@ -169,16 +168,14 @@ class Bounds:
         """Set the first bounds."""
         self.lower[: len(lower)], self.upper[: len(upper)] = lower, upper
 
-    def add(self, lower: Sequence[float]) -> None:
-        """Add bounds that the solver knows already, without upper ones."""
-        more = np.full(len(lower), np.inf)
-        self.lower, self.upper = np.append(self.lower, lower), np.append(self.upper, more)
-        self._known = np.append(self._known[0], lower), np.append(self._known[1], more)
+    def add(self, lower: float) -> None:
+        """Add a lower bound of something new, which the solver is told of as a whole."""
+        self.lower, self.upper = np.append(self.lower, lower), np.append(self.upper, np.inf)
 
     def send(self, lower: Any, upper: Any) -> None:
         """Write those that differ from what the solver knows into sparse vectors of a message."""
         for message, now, known in zip((lower, upper), (self.lower, self.upper), self._known, strict=True):
-            moved = np.flatnonzero(now != known)
+            moved = np.flatnonzero(now[: len(known)] != known)
             message.ids.extend(moved)
             message.values.extend(now[moved])
         self._known = self.lower.copy(), self.upper.copy()
