@@ -7,17 +7,21 @@ one without a search. Such a plan costs a percent or two more than the optimum; 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import scipy.sparse
 
 from planner.optimize.beside import Beside
-from planner.optimize.lazy import part_with
-from planner.optimize.neighbourhood import around
+from planner.optimize.in_use import NEAR_ENOUGH
+from planner.optimize.lazy import Part, part_with
+from planner.optimize.neighbourhood import Freed, around
+from planner.optimize.problem import Integers
 from planner.optimize.program import Arrays, Floats
 from planner.optimize.rerouting import with_cuts
 from planner.optimize.rounding import Rounding
 from planner.optimize.site_packing import of_kind
-from planner.optimize.site_plans import laid, spacious
+from planner.optimize.site_plans import counted, laid, spacious
 
 ROUNDED_COLUMNS = 20_000
 """Smaller programs have a first plan from the counts in use as soon."""
@@ -35,15 +39,42 @@ NEAR_CUT = 0.05
 IN_USE = 1e-6
 """Amounts above this are in use."""
 
+BETTER_SHARE, BETTER_GAP = 0.15, 0.2
+"""Share of the time limit for bettering the rounded plan, and its gap as a share of the one asked for."""
+
 ROUNDED = ("mixes", "servers", "replicas")
 """Kinds of counts in the order in which they are rounded."""
 
 
+@dataclass(frozen=True)
+class Rounded:
+    """A program of the columns in use with whole counts for it.
+
+    arrays: the program with the failures and cuts that matter. free: of it, the columns in use. start: all
+    others. values: (columns in use,) whole counts and the traffic that they serve.
+    """
+
+    arrays: Arrays
+    free: Freed
+    start: Floats
+    values: Floats
+
+    def design(self, values: Floats) -> Floats:
+        """Return (columns of the program,) with values of those in use."""
+        return laid(self.free, values, self.start)
+
+    def around(self) -> Arrays:
+        """Return the program of the columns in use, with room for whole traffic where the values leave it."""
+        own = self.free.arrays
+        upper = own.row_upper - whole_room(self.arrays, self.free, self.design(self.values))
+        return replace(own, row_upper=np.maximum(upper, own.matrix @ self.values))
+
+
 class FirstPlan(Beside):
-    """Rounds the relaxation of large programs."""
+    """Rounds the relaxation of large programs, and betters that by one solver."""
 
     def _plan_by_rounding(self, opened: Floats) -> bool:
-        """Make the relaxation with room a plan; says whether there is one.
+        """Make the relaxation with room a plan, then a better one; says whether there is any.
 
         Args:
             opened: (sites,) 1 for sites that are open, 0 for others.
@@ -54,27 +85,34 @@ class FirstPlan(Beside):
         for part, more in ROOMS:
             if self._done():
                 break
-            design = self._relaxation_rounded(opened, part, more)
-            whole = None if design is None or self._lacks(design) else self._rounded(design)
+            base = part_with(self.arrays, self.active)
+            found = self._relaxation_rounded(base, opened, part, more)
+            if found is None:
+                continue
+            lifted = base.lift(found.design(found.values), np.zeros(len(self.arrays.cost)))
+            whole = None if self._lacks(lifted) else self._rounded(lifted)
             if whole is not None and self._complete(whole, "rounded") == "found":
-                break
-        self._record("rounded", self._elapsed() - started, "unknown" if self.best is None else "feasible")
-        return self.best is not None
+                self._record("rounded", self._elapsed() - started, "feasible")
+                if not self._done():
+                    self._better_rounded(base, found)
+                return True
+        self._record("rounded", self._elapsed() - started, "unknown")
+        return False
 
-    def _relaxation_rounded(self, opened: Floats, part: float, more: float) -> Floats | None:
-        """Return (columns,) whole counts and the traffic that they serve; None where that fails.
+    def _relaxation_rounded(self, base: Part, opened: Floats, part: float, more: float) -> Rounded | None:
+        """Return whole counts and the traffic that they serve; None where that fails.
 
         Args:
+            base: the program with the failures that matter, without cuts.
             opened: (sites,) which are open.
             part: of what rounding all counts up adds, what limits leave.
             more: share by which more is asked for than is needed.
         """
-        base = part_with(self.arrays, self.active)
-        arrays = base.arrays
-        assert self.linear is not None
-        room = limit_room(arrays, self.linear[base.columns], part)
         folding = self._folding()
         small = folding.arrays
+        assert self.linear is not None
+        arrays = base.arrays
+        room = limit_room(arrays, self.linear[base.columns], part)
         asked = small.row_lower * np.where(small.row_lower > 0, 1.0 + more, 1.0)
         upper = np.where(small.row_lower == small.row_upper, asked, small.row_upper)
         upper = upper - np.bincount(folding.row_class, weights=room, minlength=len(upper))
@@ -85,7 +123,6 @@ class FirstPlan(Beside):
         near = folding.unfolded(outcome.values)
         tight = [cut for cut in self.cuts if cut.amounts @ near[cut.columns] <= (1 + NEAR_CUT) * cut.lower]
         arrays = with_cuts(arrays, tight)
-        room = np.append(room, np.zeros(len(tight)))
         used = near > IN_USE
         for kind in ("spares", "moves"):
             used |= of_kind(arrays, kind)
@@ -93,18 +130,34 @@ class FirstPlan(Beside):
         block = arrays.block("open")
         start[block], used[block] = np.rint(near[block]), False
         free = around(arrays, start, used)
-        rows = np.flatnonzero(np.diff(arrays.matrix[:, free.columns].tocsr().indptr))
-
-        def whole(values: Floats) -> Floats:
-            """Return (rows of the program in use,) the room for whole traffic."""
-            return taken(arrays, spacious(arrays, used, laid(free, values, start)))[rows]
-
+        rows = touched(arrays, free)
         kinds = [of_kind(arrays, kind)[free.columns] for kind in ROUNDED]
-        rounding = Rounding(free.arrays, arrays.row_lower[rows] > 0, max(self.bound, 1.0))
-        values = rounding.rounded(kinds, room[rows], more, whole)
-        if values is None:
-            return None
-        return base.lift(laid(free, values, start), np.zeros(len(self.arrays.cost)))
+        values = Rounding(free.arrays, arrays.row_lower[rows] > 0, max(self.bound, 1.0)).rounded(
+            kinds,
+            np.append(room, np.zeros(len(tight)))[rows],
+            more,
+            lambda values: whole_room(arrays, free, laid(free, values, start)),
+        )
+        return None if values is None else Rounded(arrays, free, start, values)
+
+    def _better_rounded(self, base: Part, found: Rounded) -> None:
+        """Better a plan on the columns in use, from where it stands."""
+        arrays = found.arrays
+        given = float(arrays.cost @ found.start)
+        enough = self.bound / (1 - NEAR_ENOUGH * self.settings.relative_gap) - given
+        outcome = self._solve(
+            found.around(),
+            counted(arrays)[found.free.columns],
+            BETTER_SHARE,
+            self.settings.relative_gap * BETTER_GAP,
+            hint=found.values,
+            enough=enough,
+        )
+        self._record(f"{len(found.values)} columns from there", outcome.seconds, outcome.status)
+        if outcome.values is None or outcome.objective + given >= self.objective - 1.0:
+            return
+        design = found.design(outcome.values)
+        self._complete(base.lift(design, np.zeros(len(self.arrays.cost))), "counts from there")
 
     def _with_sites(self, opened: Floats) -> tuple[Floats, Floats]:
         """Return bounds of the folded columns with sites open (1) or closed (0)."""
@@ -135,6 +188,18 @@ def limit_room(arrays: Arrays, values: Floats, part: float) -> Floats:
     unit = taken(arrays, spacious(arrays))
     room = np.maximum(np.maximum(part * added, LEAST_ROOM * largest), unit)
     return np.where(limits, np.minimum(room, MOST_ROOM * arrays.row_upper), 0.0)
+
+
+def touched(arrays: Arrays, free: Freed) -> Integers:
+    """Return the rows of a program that those of its free columns are."""
+    return np.flatnonzero(np.diff(arrays.matrix[:, free.columns].tocsr().indptr)).astype(np.int64)
+
+
+def whole_room(arrays: Arrays, free: Freed, values: Floats) -> Floats:
+    """Return (rows of the free part,) what limits are to leave for whole traffic of a solution `values`."""
+    used = np.zeros(len(values), dtype=bool)
+    used[free.columns] = True
+    return taken(arrays, spacious(arrays, used, values))[touched(arrays, free)]
 
 
 def taken(arrays: Arrays, tighter: Arrays) -> Floats:

@@ -50,20 +50,25 @@ class Rounding:
         price = (
             MISSING_PRICE * max(whole_cost, 1.0) * steps / np.maximum(np.abs(arrays.row_lower[asked]), 1.0)
         )
-        self._lower = np.append(arrays.column_lower, np.zeros(count))
-        self._upper = np.append(arrays.column_upper, np.full(count, np.inf))
-        self._elastic = replace(
+        self._none, self._any = np.zeros(count), np.full(count, np.inf)
+        elastic = replace(
             arrays,
             cost=np.append(arrays.cost, price),
-            column_lower=self._lower,
-            column_upper=self._upper,
+            column_lower=np.append(arrays.column_lower, self._none),
+            column_upper=np.append(arrays.column_upper, self._any),
             matrix=scipy.sparse.hstack([arrays.matrix, missing], format="csr"),
             column_kind=(),
         )
+        self._program = LinearProgram(elastic, presolved=False)
         self._by_column = arrays.matrix.tocsc()
 
     def rounded(
-        self, kinds: Sequence[np.ndarray], room: Floats, more: float, whole: Callable[[Floats], Floats]
+        self,
+        kinds: Sequence[np.ndarray],
+        room: Floats,
+        more: float,
+        whole: Callable[[Floats], Floats],
+        bounds: tuple[Floats, Floats] | None = None,
     ) -> Floats | None:
         """Return (columns,) values with whole counts that keep every row; None if something is missing.
 
@@ -72,35 +77,42 @@ class Rounding:
             room: (rows,) what each limit leaves at first.
             more: share by which more is asked for at first.
             whole: gives (rows,) what limits are to leave for whole traffic, from values.
+            bounds: of the columns; None: their own.
         """
         arrays = self._arrays
-        count = len(arrays.cost)
         same = self._needs & (arrays.row_lower == arrays.row_upper)
-        lower = np.where(self._needs, arrays.row_lower * (1.0 + more), arrays.row_lower)
-        upper = np.where(same, lower, arrays.row_upper)
-        program = LinearProgram(
-            replace(self._elastic, row_lower=lower, row_upper=upper - room), presolved=False
-        )
-        values = program.solve().values[:count]
+        asked = np.where(self._needs, arrays.row_lower * (1.0 + more), arrays.row_lower)
+        limits = np.where(same, asked, arrays.row_upper)
+        lower, upper = (part.copy() for part in bounds or (arrays.column_lower, arrays.column_upper))
+        values = self._moved(lower, upper, asked, limits - room)
         for kind in kinds:
-            if not len(values):
+            if values is None:
                 return None
-            fixed = self._up_where_held(values, kind)
-            self._lower[:count][kind] = self._upper[:count][kind] = fixed[kind]
-            program.move_columns(self._lower, self._upper)
-            if kind is kinds[-2]:
-                program.move_rows(lower, upper)  # what follows is not rounded up where a limit is in the way
+            fixed = self._up_where_held(values, kind, upper)
+            lower[kind] = upper[kind] = fixed[kind]
             if kind is kinds[-1]:
-                program.move_rows(arrays.row_lower, arrays.row_upper - whole(fixed))
-            values = program.solve().values[:count]
-        if not len(values):
+                values = self._moved(lower, upper, arrays.row_lower, arrays.row_upper - whole(fixed))
+            else:
+                # What comes last is not rounded up where a limit is in the way: it needs no room.
+                values = self._moved(lower, upper, asked, limits - (0.0 if kind is kinds[-2] else room))
+        if values is None:
             return None
-        asked = np.abs(arrays.row_lower[self._needs])
-        lacks = arrays.row_lower[self._needs] - (arrays.matrix @ values)[self._needs]
-        return None if (lacks > MISSED * np.maximum(asked, 1.0)).any() else values
+        least = arrays.row_lower[self._needs]
+        lacks = least - (arrays.matrix @ values)[self._needs]
+        return None if (lacks > MISSED * np.maximum(np.abs(least), 1.0)).any() else values
 
-    def _up_where_held(self, values: Floats, kind: np.ndarray) -> Floats:
-        """Return values with a kind of counts rounded: up, the most cut off first, where its rows hold it."""
+    def _moved(self, lower: Floats, upper: Floats, row_lower: Floats, row_upper: Floats) -> Floats | None:
+        """Return (columns,) the solution of the linear program with other bounds; None if it has none."""
+        self._program.move_columns(np.append(lower, self._none), np.append(upper, self._any))
+        self._program.move_rows(row_lower, row_upper)
+        outcome = self._program.solve()
+        return outcome.values[: len(lower)] if outcome.status == "optimal" else None
+
+    def _up_where_held(self, values: Floats, kind: np.ndarray, most: Floats) -> Floats:
+        """Return values with a kind of counts rounded: up where rows and `most` (columns,) hold it.
+
+        The one that most was cut off comes first.
+        """
         arrays, matrix = self._arrays, self._by_column
         rounded = np.where(kind & (np.abs(values - np.rint(values)) <= WHOLE), np.rint(values), values)
         part = np.flatnonzero(kind & (np.abs(values - np.rint(values)) > WHOLE))
@@ -112,7 +124,7 @@ class Rounding:
             rows, amounts = matrix.indices[entries], matrix.data[entries]
             uses = amounts > 0
             held = (activity[rows[uses]] + amounts[uses] <= bound[rows[uses]]).all()
-            if held and rounded[column] + 1 <= arrays.column_upper[column]:
+            if held and rounded[column] + 1 <= most[column]:
                 rounded[column] += 1
                 activity[rows] += amounts
         return rounded

@@ -61,11 +61,13 @@ class TwoStage(FirstPlan):
             return "done"
         beside = self.arrays.losses is not None and len(self.arrays.cost) <= BESIDE_COLUMNS
         opened = np.where(self._sites_open(self.linear) > CLOSED_BELOW, 1.0, 0.0)
-        self._plan_by_rounding(opened)
+        rounded = self._plan_by_rounding(opened)
+        if self._done():
+            return "done"
         near = self._with_open(self.linear, opened)
         gap = self.settings.relative_gap
         at_once = near is not None and self._decide_in_use(near, gap, FIRST_SHARE, quick=True)
-        if near is not None and not at_once:
+        if near is not None and not at_once and not rounded:
             self._plan_by_site(near, QUICK)
         decided: Floats | None = self.linear
         if not self._done() and self._sites_undecided():

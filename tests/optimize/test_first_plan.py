@@ -12,6 +12,7 @@ from planner.optimize.build import build_for_search, build_program
 from planner.optimize.first_plan import limit_room
 from planner.optimize.folding import fold
 from planner.optimize.lazy import part_with
+from planner.optimize.method import solve_problem
 from planner.optimize.problem import Problem
 from planner.optimize.program import Arrays
 from planner.optimize.relaxation import Relaxation
@@ -19,7 +20,7 @@ from planner.optimize.rerouting import with_cuts
 from planner.optimize.rounding import Rounding
 from planner.optimize.search import Search
 from planner.optimize.site_packing import of_kind
-from planner.optimize.solution import Settings
+from planner.optimize.solution import Listener, Progress, Settings
 from planner.optimize.solvers import highs
 from tests.optimize.test_covers import larger
 from tests.optimize.test_merged_groups import exactly, losing
@@ -52,8 +53,9 @@ def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(first_plan, "ROUNDED_COLUMNS", 0)
 
 
-def relaxed(problem: Problem) -> Search:
-    search = Search(build_for_search(problem), Settings(time_limit_s=20, workers=1), None)
+def relaxed(problem: Problem, listener: Listener | None = None, gap: float = 0.01) -> Search:
+    settings = Settings(time_limit_s=20, workers=1, relative_gap=gap)
+    search = Search(build_for_search(problem), settings, listener)
     assert search._relax() == "optimal"
     return search
 
@@ -77,6 +79,36 @@ def test_rounded_relaxations_are_plans() -> None:
         best = exactly(build_program(problem)).objective
         assert best * (1 - 1e-9) <= search.objective <= 1.5 * best
     assert found >= 6
+
+
+def test_one_solver_betters_the_rounded_plan() -> None:
+    """From where it stands, and never past what is proven."""
+    better = 0
+    for seed in SEEDS:
+        heard: list[Progress] = []
+        search = relaxed(many(seed), heard.append, gap=1e-4)
+        if not search._plan_by_rounding(np.ones(2)):
+            continue
+        plans = {one.stage: one.incumbent for one in heard if one.stage != "bound"}
+        first, last = plans["rounded"], plans.get("counts from there")
+        assert first is not None
+        assert search.objective >= search.bound
+        assert search.objective == (first if last is None else last) <= first
+        better += last is not None
+        assert search.best is not None
+        assert part_with(search.arrays, []).arrays.violation(search.best) <= 0
+    assert better >= 4
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_questions_answered_that_way_keep_their_gap(seed: int) -> None:
+    problem = many(seed)
+    found = solve_problem(problem, Settings(relative_gap=0.03, time_limit_s=20, workers=1))
+    best = exactly(build_program(problem))
+    assert found.status == "optimal"
+    assert found.bound <= best.objective * (1 + 1e-6)
+    assert found.objective <= best.objective * 1.035
+    assert found.objective >= best.bound * (1 - 1e-6)
 
 
 def test_rounding_is_left_to_large_programs_without_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
