@@ -24,7 +24,8 @@ from planner.optimize.site_packing import of_kind
 from planner.optimize.site_plans import counted, laid, spacious
 
 ROUNDED_COLUMNS = 20_000
-"""Smaller programs have a first plan from the counts in use as soon."""
+"""Smaller programs, not counting the routing after losses, have a first plan from the counts in use as soon.
+With few servers of a kind at a site rounding fails more often, too."""
 
 ROOMS = ((0.35, 0.002), (0.7, 0.003), (1.2, 0.01))
 """What is tried in turn: the part of what rounding all counts up would add that each limit leaves, and by
@@ -79,7 +80,8 @@ class FirstPlan(Beside):
         Args:
             opened: (sites,) 1 for sites that are open, 0 for others.
         """
-        if len(self.arrays.cost) <= ROUNDED_COLUMNS or self.best is not None:
+        own = min((section.first_column for section in self.arrays.sections), default=len(self.arrays.cost))
+        if own <= ROUNDED_COLUMNS or self.best is not None:
             return False
         started = self._elapsed()
         for part, more in ROOMS:
