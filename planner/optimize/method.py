@@ -45,6 +45,7 @@ from planner.optimize.solution import (
     values_by_kind,
 )
 from planner.optimize.tidy import tidied
+from planner.optimize.trimming import trimmed
 
 
 def solve_problem(
@@ -174,6 +175,7 @@ def _tidied(
         seed=settings.seed,
         deterministic_limit=seconds * DETERMINISTIC_UNITS_PER_S if settings.reproducible else None,
     )
+    simpler = trimmed(aimed, simpler)
     lost = aimed.losses is not None and aimed.losses.lacking(simpler, SHORTAGE_TOLERANCE)
     return values if lost else simpler
 

@@ -25,6 +25,7 @@ from planner.optimize.solution import (
 )
 from planner.optimize.solvers import cp_sat, highs
 from planner.optimize.solvers.outcome import Outcome, SolverFailure
+from planner.optimize.trimming import trimmed
 
 DETERMINISTIC_UNITS_PER_S = 1.0
 """CP-SAT's deterministic time passes at about this rate per second of one worker."""
@@ -245,6 +246,7 @@ class Workbench:
         base = part_with(self.arrays, [])
         if base.arrays.violation(values[base.columns]) > 0:
             return
+        values = trimmed(self.arrays, values)
         objective = float(self.arrays.cost @ values)
         if objective < self.objective:
             self.best, self.objective = values, objective
