@@ -1,10 +1,11 @@
-"""Small hard programs: one solver raises the bound while the other betters the plan.
+"""Small hard programs: a bound from whole deployments of each workload, and a search around what they say.
 
 A thousand accelerators are a hundred servers: what a whole server or a whole replica costs is more than
-the gap asked for, and no relaxation knows it. With the sites of the plan open the whole program is branched
-on for the bound; any other choice of sites has a bound of its own, and the smaller of both holds. Beside it,
-and then alone, the plan is bettered by parts: the replicas of some workloads may stand anywhere anew, on any
-servers, while those of the others stay.
+the gap asked for, and no linear relaxation knows it. With the sites of the plan open the program is cut up by
+workload (`decomposition`) for the bound; any other choice of sites has a bound of its own, and the smaller
+of both holds. Which replicas are worth having, and about how many servers of each kind, is then known: plans
+are looked for among those, and bettered by parts: the replicas of some workloads may stand anywhere anew, on
+any servers, while those of the others stay.
 """
 
 from __future__ import annotations
@@ -17,32 +18,36 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from planner.optimize.in_use import InUse
-from planner.optimize.lazy import is_traffic
+from planner.optimize.decomposition import decomposed
+from planner.optimize.diving import Diving
+from planner.optimize.lazy import Part, is_traffic
 from planner.optimize.neighbourhood import around, in_parallel
 from planner.optimize.problem import Integers
 from planner.optimize.program import Arrays, Floats, RowInfo
-from planner.optimize.site_plans import counted, roomy_for
+from planner.optimize.site_plans import counted, laid, open_traffic, roomy_for
 from planner.optimize.solvers.outcome import Outcome
 
-BESIDE_COLUMNS = 8_000
-"""Programs of up to this many columns are searched this way."""
+BESIDE_COLUMNS, BRANCHED_COLUMNS = 8_000, 2_000
+"""Programs of up to this many columns are searched this way; those of up to the second are branched on as a
+whole."""
 
-FREE_GROUPS, FREE_SECONDS, FREE_ROUNDS = (4, 3, 5), 6.0, 100
-"""Workloads whose replicas are free in turn, seconds for each, and most rounds."""
+FREE_WORKLOADS, FREE_SECONDS, FREE_ROUNDS = ((0.7, True), (0.4, False), (0.9, True), (0.5, False)), 5.0, 100
+"""Shares of the workloads whose replicas are free in turn, and whether only among deployments found by
+prices; seconds for each, and most rounds."""
 
 PROVING_SHARE, OTHERS_SHARE = 0.65, 0.1
-"""Share of the time left for the bound; of all of it for a bound of other sites."""
+"""Share of the time left in which the whole program is branched on; of all of it for a bound of other
+sites."""
 
 REPRODUCIBLE_ROUNDS = 6
 """Rounds of a search that no clock ends."""
 
 
-class Beside(InUse):
-    """Proves and improves at the same time."""
+class Beside(Diving):
+    """Proves and improves small programs."""
 
     def _prove_beside(self) -> None:
-        """Branch on the whole program, for the bound and for plans, then search around the plan."""
+        """Raise the bound and look for plans by workload, then search around the plan."""
         if self.best is None:
             return
         part = self._part()
@@ -52,6 +57,23 @@ class Beside(InUse):
         lower, upper = arrays.column_lower.copy(), arrays.column_upper.copy()
         lower[block] = upper[block] = np.rint(best[block])
         fixed = replace(arrays, column_lower=lower, column_upper=upper)
+        parts = decomposed(fixed) if self._by_workload() else None
+        if parts is None:
+            self._prove_at_once(part, fixed, others)
+        else:
+            self._prove_by_workload(part, parts, others)
+        workers = 1 if self.settings.reproducible else self.settings.workers
+        end = self._elapsed() + max(self._remaining(), 0.0)
+        runs = [partial(self._improve_by_workload, number, end) for number in range(1, 1 + workers)]
+        in_parallel(runs, workers)
+
+    def _by_workload(self) -> bool:
+        """Say whether the program is too hard to be branched on as a whole."""
+        columns = len(self.arrays.cost)
+        return self.arrays.losses is not None and BRANCHED_COLUMNS < columns <= BESIDE_COLUMNS
+
+    def _prove_at_once(self, part: Part, fixed: Arrays, others: float) -> None:
+        """Branch on the whole program, beside a search around the plan."""
         left = max(self._remaining(), 0.1)
         until = self._elapsed() + PROVING_SHARE * left
 
@@ -67,9 +89,6 @@ class Beside(InUse):
         self._record("whole program", outcome.seconds, outcome.status)
         if outcome.values is not None and outcome.objective < self.objective - 1.0:
             self._complete(part.lift(outcome.values, np.zeros(len(self.arrays.cost))), "whole program")
-        end = self._elapsed() + max(self._remaining(), 0.0)
-        runs = [partial(self._improve_by_workload, number, end) for number in range(1, 1 + workers)]
-        in_parallel(runs, workers)
 
     def _other_sites(self, arrays: Arrays, best: Floats) -> float:
         """Return a bound of all plans that open other sites than a plan does.
@@ -108,32 +127,33 @@ class Beside(InUse):
             seconds = min(FREE_SECONDS, until - self._elapsed())
             if not reproducible and (seconds < FREE_SECONDS / 3 or self._done()):
                 return
-            self._free_workloads(FREE_GROUPS[(number + turn) % len(FREE_GROUPS)], draw, seconds)
+            share, among_worth = FREE_WORKLOADS[(number + turn) % len(FREE_WORKLOADS)]
+            self._free_workloads(share, draw, seconds, among_worth=among_worth)
 
-    def _free_workloads(self, count: int, draw: np.random.Generator, seconds: float) -> None:
-        """Free the replicas of so many workloads, and take what is better."""
+    def _free_workloads(
+        self, share: float, draw: np.random.Generator, seconds: float, *, among_worth: bool
+    ) -> None:
+        """Free the replicas of a share of the workloads, and take what is better."""
         with self._lock:
             assert self.best is not None
             part = self._part()
             arrays, best = part.arrays, self.best[part.columns]
         group = workload_of_replicas(arrays)
         many = int(group.max(initial=-1)) + 1
-        chosen = draw.choice(many, min(count, many), replace=False)
+        chosen = draw.choice(many, max(round(share * many), 1), replace=False)
         free = (group < 0) | np.isin(group, chosen)
         free[arrays.block("open")] = False
+        if self._worth is not None and among_worth:
+            used = counted(arrays) & (self._worth[part.columns] | (best > 0))
+            free = np.where(is_traffic(arrays), open_traffic(arrays, used), free & used)
         one = around(roomy_for(arrays, best), best, free)
-        share = max(seconds, 0.1) / self.settings.time_limit_s
-        gap = self.settings.relative_gap / 10
-        outcome = self._solve(one.arrays, counted(arrays)[one.columns], share, gap, best[one.columns])
+        part_of_time = max(seconds, 0.1) / self.settings.time_limit_s
+        gap = self.settings.relative_gap / 20
+        outcome = self._solve(one.arrays, counted(arrays)[one.columns], part_of_time, gap, best[one.columns])
         with self._lock:
             self._record(f"around {len(chosen)} workloads", outcome.seconds, outcome.status)
-            if outcome.values is None:
-                return
-            design = best.copy()
-            design[one.columns] = outcome.values
-            if float(arrays.cost @ design) < self.objective - 1.0:
-                zero = np.zeros(len(self.arrays.cost))
-                self._complete(part.lift(design, zero), f"around {len(chosen)} workloads")
+        if outcome.values is not None:
+            self._take(part, laid(one, outcome.values, best), f"around {len(chosen)} workloads")
 
 
 def workload_of_replicas(arrays: Arrays) -> Integers:

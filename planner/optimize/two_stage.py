@@ -82,7 +82,8 @@ class TwoStage(FirstPlan):
             if not at_once:  # what one solver found nothing in takes it long again
                 self._plan_by_site(decided, Effort())
             share = BESIDE_SHARE if beside else IN_USE_SHARE
-            if not self._done() and not self._decide_in_use(decided, gap * CLOSER_GAP, share) and at_once:
+            again = not self._done() and not (self._by_workload() and at_once)
+            if again and not self._decide_in_use(decided, gap * CLOSER_GAP, share) and at_once:
                 self._plan_by_site(decided, Effort())
         if self.best is None and not self._done():
             self._near(self.linear, 8, 8)

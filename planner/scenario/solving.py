@@ -47,7 +47,7 @@ class Solver(FileModel):
         le=100_000,
         description="Equal units each workload's traffic is split into; routing is a whole number of units."
         " None: 1000, or as many more as it takes until a unit is at most a quarter of what the smallest"
-        " site can serve, and a twentieth of a replica.",
+        " site can serve, and a hundredth of a replica.",
     )
 
     @property

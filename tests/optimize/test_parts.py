@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from planner.optimize import build, site_plans, two_stage
+from planner.optimize import beside, build, site_plans, two_stage
 from planner.optimize.beside import workload_of_replicas
 from planner.optimize.build import build_for_search, build_program
 from planner.optimize.method import solve_problem
@@ -59,6 +59,38 @@ def test_a_search_beside_proves_no_more_than_the_optimum(seed: int, by_cuts: Non
     assert search.best is not None
     assert search.objective >= best - 1e-6 * best
     assert search.objective == pytest.approx(best, rel=0.05)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_search_by_workload_proves_no_more_than_the_optimum(
+    seed: int, by_cuts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs too hard to branch on as a whole: prices prove, deployments are decided one by one."""
+    monkeypatch.setattr(beside, "BRANCHED_COLUMNS", -1)
+    problem = lossy(seed)
+    best = exactly(build_program(problem)).objective
+    search = searched(problem, relative_gap=1e-6, reproducible=True)
+    search._two_stage()
+    assert search.bound <= best + 1e-6 * best
+    assert search.best is not None
+    assert best - 1e-6 * best <= search.objective <= 1.1 * best
+    names = [str(stage["stage"]) for stage in search.stages]
+    if not any("rounds of prices" in name for name in names):
+        assert search._done()
+    elif any("servers counted" in name for name in names):
+        assert any("workloads settled" in name for name in names)
+
+
+def test_some_searches_by_workload_raise_the_bound(by_cuts: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What prices prove is more than the linear relaxation with whole sites."""
+    monkeypatch.setattr(beside, "BRANCHED_COLUMNS", -1)
+    raised = 0
+    for seed in SEEDS:
+        search = searched(lossy(seed), relative_gap=1e-6, reproducible=True)
+        search._two_stage()
+        before = [stage["bound_usd_per_h"] for stage in search.stages if stage["stage"] == "other sites"]
+        raised += bool(before) and search.bound > 1.001e6 * float(str(before[0]))
+    assert raised >= 2
 
 
 @pytest.mark.parametrize("seed", SEEDS)

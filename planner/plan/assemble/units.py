@@ -11,7 +11,7 @@ from planner.scenario.solving import DEFAULT_UNITS
 UNITS_PER_SITE = 4
 """A unit of traffic is at most this part of what the smallest site can serve."""
 
-UNITS_PER_REPLICA = 20
+UNITS_PER_REPLICA = 100
 """Units are at most this part of a replica, where one workload needs many."""
 
 MOST_UNITS = 100_000
