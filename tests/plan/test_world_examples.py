@@ -75,7 +75,7 @@ def test_oversubscribed_feed() -> None:
     assert strict.objective > plan.objective
 
 
-@pytest.mark.parametrize(("litres", "desert"), [(60, 4), (90, 5)])
+@pytest.mark.parametrize(("litres", "desert"), [(50, 4), (90, 5)])
 def test_hot_site(litres: int, desert: int) -> None:
     """The water of the hot site decides how many servers stand there."""
     plan = plan_of("hot-site", f"topology.sites.desert.water_l_per_h={litres}")
