@@ -164,8 +164,7 @@ class Diving(InUse):
             worth |= found.values > 0
         self._worth = np.zeros(len(self.arrays.cost), dtype=bool)
         self._worth[part.columns] = worth
-        half = dict(list(kept.items())[: len(kept) // 2])
-        settle: list[Kept] = [half, kept] if kept else [{}]
+        settle: list[Kept] = [{}, kept] if kept else [{}]
         tasks = [partial(self._settle_others, part, parts, some) for some in settle]
         in_parallel(tasks, 1 if self.settings.reproducible else self.settings.workers)
 
