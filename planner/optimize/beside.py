@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from scipy.sparse.csgraph import connected_components
 
-from planner.optimize.decomposition import decomposed
+from planner.optimize.decomposition import decomposed, met
 from planner.optimize.diving import Diving
 from planner.optimize.lazy import Part, is_traffic
 from planner.optimize.neighbourhood import around, in_parallel
@@ -162,13 +161,8 @@ def workload_of_replicas(arrays: Arrays) -> Integers:
     Replicas whose traffic meets in demands or in pools have the same number.
     """
     rows = np.array([row.family in ("demand", "capacity") for row in arrays.rows])
-    met = arrays.matrix[rows].tocoo()
-    size = int(rows.sum()) + len(arrays.cost)
-    graph = scipy.sparse.coo_matrix(
-        (np.ones(met.nnz), (met.row, int(rows.sum()) + met.col)), shape=(size, size)
-    )
-    _, label = connected_components(graph, directed=False)
+    _, label = met(arrays.matrix[rows])
     group = np.full(len(arrays.cost), -1, dtype=np.int64)
     replicas = arrays.block("replicas")
-    group[replicas] = np.unique(label[int(rows.sum()) :][replicas], return_inverse=True)[1].reshape(-1)
+    group[replicas] = np.unique(label[replicas], return_inverse=True)[1].reshape(-1)
     return group

@@ -37,7 +37,7 @@ ROOM_TOLERANCE = 1e-6
 Solve = Callable[[Arrays, np.ndarray, float], Outcome]
 """Solves a program: (program, which columns are whole, relative gap)."""
 
-Pricing = Callable[[Sequence[Callable[[], Outcome]]], list[Outcome]]
+Run = Callable[[Sequence[Callable[[], Outcome]]], list[Outcome]]
 """Runs solver calls, side by side or not; answers in their order."""
 
 
@@ -130,7 +130,7 @@ class Decomposition:
         prices: Floats,
         solve: Solve,
         gap: float,
-        run: Pricing,
+        run: Run,
         only: Sequence[int] | None = None,
         *,
         known: bool = False,
@@ -272,15 +272,19 @@ def decomposed(arrays: Arrays) -> Decomposition | None:
     shared_entries = abs(matrix) @ (~own).astype(np.float64) > 0
     rows = np.flatnonzero(family & ~shared_entries)
     columns = np.flatnonzero(own)
-    part = matrix[rows][:, columns]
-    graph: Any = scipy.sparse.bmat([[None, part], [part.T, None]], format="csr")
-    _, label = connected_components(graph, directed=False)
-    row_label, column_label = label[: len(rows)], label[len(rows) :]
+    row_label, column_label = met(matrix[rows][:, columns])
     groups = [number for number in np.unique(row_label) if (column_label == number).any()]
     if len(groups) < 2:
         return None
     blocks = [(columns[column_label == number], rows[row_label == number]) for number in groups]
     return Decomposition(arrays, blocks)
+
+
+def met(matrix: Any) -> tuple[Integers, Integers]:
+    """Return labels of the rows and of the columns of a sparse matrix: equal where entries connect them."""
+    graph: Any = scipy.sparse.bmat([[None, matrix], [matrix.T, None]], format="csr")
+    _, label = connected_components(graph, directed=False)
+    return label[: matrix.shape[0]].astype(np.int64), label[matrix.shape[0] :].astype(np.int64)
 
 
 def _block(arrays: Arrays, columns: Integers, rows: Integers, shared: Any) -> Block:

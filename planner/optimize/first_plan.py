@@ -13,7 +13,6 @@ import numpy as np
 import scipy.sparse
 
 from planner.optimize.beside import Beside
-from planner.optimize.in_use import NEAR_ENOUGH
 from planner.optimize.lazy import Part, part_with
 from planner.optimize.neighbourhood import Freed, around
 from planner.optimize.problem import Integers
@@ -146,14 +145,13 @@ class FirstPlan(Beside):
         """Better a plan on the columns in use, from where it stands."""
         arrays = found.arrays
         given = float(arrays.cost @ found.start)
-        enough = self.bound / (1 - NEAR_ENOUGH * self.settings.relative_gap) - given
         outcome = self._solve(
             found.around(),
             counted(arrays)[found.free.columns],
             BETTER_SHARE,
             self.settings.relative_gap * BETTER_GAP,
             hint=found.values,
-            enough=enough,
+            enough=self._near_enough(given),
         )
         self._record(f"{len(found.values)} columns from there", outcome.seconds, outcome.status)
         if outcome.values is None or outcome.objective + given >= self.objective - 1.0:

@@ -63,7 +63,7 @@ class InUse(SitePlans):
         """Solve the program of counts in use; says whether it has a solution, which is made a plan."""
         arrays = part.arrays
         given = float(arrays.cost @ start)
-        enough = self.bound / (1 - NEAR_ENOUGH * self.settings.relative_gap) - given
+        enough = self._near_enough(given)
         outcome = self._solve(free.arrays, counted(arrays)[free.columns], share, gap, enough=enough)
         self._record(f"{len(free.columns)} columns in use", outcome.seconds, outcome.status)
         if outcome.values is None:
@@ -72,6 +72,10 @@ class InUse(SitePlans):
         if float(arrays.cost @ design) < self.objective - 1.0:
             self._complete(part.lift(design, np.zeros(len(self.arrays.cost))), "counts in use")
         return True
+
+    def _near_enough(self, given: float) -> float:
+        """Return the cost of a part at which a plan is near enough, where the rest of it costs `given`."""
+        return self.bound / (1 - NEAR_ENOUGH * self.settings.relative_gap) - given
 
     def _has_solution(self, arrays: Arrays) -> bool:
         """Say whether a program has a solution with fractional counts."""

@@ -5,7 +5,8 @@
    its sites are packed one by one, and what they leave is settled between them (`site_plans`).
 2. With whole sites in the folded program comes a bound that pays for them, and which sites to open.
 3. The same around that, nearer.
-4. Small programs are branched on for the bound, beside a search around the plan (`beside`).
+4. Small programs are branched on, or cut up by workload (`decomposition`, `diving`), for the bound and for
+   plans, and searched around the plan (`beside`).
 5. Then some sites are freed at a time while the others stay.
 """
 
